@@ -1,0 +1,69 @@
+# Everything that CI runs, as targets. `make demo` and `make test` need nothing but Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+# Tests of what is NumPy alone say nothing about a backend.
+WITHOUT_KERAS := $(addprefix --ignore tests/data/,synthetic_atlas \
+	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py)
+
+.PHONY: demo demo-inception test test-backends lint type wheel check clean \
+	bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
+
+demo: .venv/plots
+	$(BIN)/python examples/demo.py --output demo
+
+demo-inception: .venv/plots
+	$(BIN)/python examples/demo.py --output demo --inception-backbone InceptionResNetV2
+
+test: .venv/dev
+	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term --cov-fail-under 90
+
+test-backends: .venv/backends
+	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 -m "not slow" $(WITHOUT_KERAS)
+	KERAS_BACKEND=torch $(BIN)/python -m pytest --numprocesses 2 -m "not slow" $(WITHOUT_KERAS)
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: .venv/dev
+	$(BIN)/mypy
+
+wheel: .venv/dev
+	rm -rf build/wheel dist
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build && wheel/bin/python ../tests/fit_one_batch.py
+
+check: lint type test test-backends wheel
+
+# Benchmarks; those that need real data read the folder named by KERAS_HPA_DATA.
+bench-loading bench-losses bench-metrics bench-models: .venv/dev
+	$(BIN)/python benchmarks/$(@:bench-%=%).py
+
+bench-thresholds: .venv/dev
+	$(BIN)/python benchmarks/thresholds.py --simulated 60
+
+bench-synthetic: .venv/dev
+	$(BIN)/python benchmarks/synthetic_atlas.py
+
+clean:
+	rm -rf .venv build dist demo site
+
+# The environment, one file for each thing that was installed into it.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/plots: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[plots]'
+	touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[dev]'
+	touch $@ .venv/plots
+
+.venv/backends: .venv/dev
+	$(INSTALL) --editable '.[jax,torch]'
+	touch $@

@@ -1,0 +1,91 @@
+"""GapNet's variants trained on the synthetic atlas for equally many steps, over several seeds.
+
+    python benchmarks/gapnet_variants.py --variants report light
+    python benchmarks/gapnet_variants.py --variants gapnet-pl gapnet-pl-published --weights models/gapnet-pl.ckpt
+
+Prints macro-F1 (thresholds by prevalence, fitted on validation images) and macro-AUC on test images, as a Markdown
+table: mean and standard error over the seeds. `gapnet-pl-published` starts from the published weights.
+"""
+
+import argparse
+import time
+
+import keras
+import numpy as np
+from sklearn.metrics import f1_score, roc_auc_score
+
+import keras_hpa
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--variants", nargs="+", required=True)
+    parser.add_argument("--weights", help="GapNet-PL's checkpoint, or converted weights")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--image-size", type=int, default=80)
+    parser.add_argument("--scale", type=float, default=2.0, help="how far gapnet-pl enlarges its images")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--samples", type=int, nargs=3, default=(1000, 300, 500), help="training, validation, test")
+    args = parser.parse_args()
+
+    parts = [draw(count, args.image_size, seed) for seed, count in enumerate(args.samples, start=1)]
+    print(f"{args.steps} steps of {args.batch_size}, {args.image_size} pixels, {args.samples[0]} images, uint8")
+    print("| variant | parameters | macro-F1 | macro-AUC | each seed's macro-F1 |\n| --- | --- | --- | --- | --- |")
+    for variant in args.variants:
+        scores, start = [], time.perf_counter()
+        for seed in range(args.seeds):
+            keras.utils.set_random_seed(seed)
+            model = build(variant, args)
+            train(model, *parts[0], args, seed)
+            scores.append(judge(model, *parts[1:]))
+        mean, error = np.mean(scores, 0), np.std(scores, 0, ddof=1) / len(scores) ** 0.5
+        cells = [f"{m:.3f} ± {e:.3f}" for m, e in zip(mean, error, strict=True)]
+        seeds = ", ".join(f"{score[0]:.3f}" for score in scores)
+        print(f"| {variant} | {model.count_params():,} | {cells[0]} | {cells[1]} | {seeds} |", flush=True)
+        print(f"<!-- {time.perf_counter() - start:.0f} s -->", flush=True)
+
+
+def draw(count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    source = keras_hpa.SyntheticAtlas(count, image_size=(size, size), seed=seed, balance="uniform")
+    return np.stack([source.read(index) for index in range(count)]), source.labels
+
+
+def build(variant: str, args: argparse.Namespace) -> keras.Model:
+    shape = (args.image_size, args.image_size, 4)
+    if not variant.startswith("gapnet-pl"):
+        return keras_hpa.GapNet(shape, variant=variant, input_dtype="uint8")
+    published = {"weights": args.weights, "weights_num_classes": 13} if variant == "gapnet-pl-published" else {}
+    preprocessing = keras_hpa.GapNetPLPreprocessing(args.scale)
+    return keras_hpa.GapNet(shape, variant="gapnet-pl", preprocessing=preprocessing, input_dtype="uint8", **published)
+
+
+def train(model: keras.Model, images: np.ndarray, labels: np.ndarray, args: argparse.Namespace, seed: int) -> None:
+    sequence = keras_hpa.MultiChannelSequence(
+        keras_hpa.ArraySource(images),
+        labels,
+        batch_size=args.batch_size,
+        shuffle=True,
+        seed=seed,
+        batches_per_epoch=args.steps,
+        dtype="source",
+    )
+    model.compile(keras.optimizers.Adam(args.learning_rate), "binary_crossentropy")
+    model.fit(sequence, shuffle=False, verbose=0)
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
+        keras_hpa.reestimate_batch_norm(model, sequence, steps=20)
+
+
+def judge(
+    model: keras.Model, validation: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]
+) -> tuple[float, float]:
+    calibrator = keras_hpa.ThresholdCalibrator("prevalence")
+    calibrator.fit(model.predict(validation[0], verbose=0), validation[1])
+    scores = model.predict(test[0], verbose=0)
+    macro_f1 = f1_score(test[1], calibrator.predict(scores), average="macro", zero_division=0.0)
+    return macro_f1, roc_auc_score(test[1], scores, average="macro")
+
+
+if __name__ == "__main__":
+    main()

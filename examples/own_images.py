@@ -1,0 +1,146 @@
+"""Trains a classifier on anybody's images: a folder, a CSV of labels, any channels, any classes.
+
+    python examples/own_images.py --images plates --labels plates.csv --channels dapi,gfp,tubulin \
+        --pattern "{id}_{channel}.png" --id-column image --label-column locations --separator ";" --output out
+
+The table has a row per sample: its id, and its labels as names or numbers. `--predict FOLDER` names images of the same
+channels without labels; theirs go to predictions.csv.
+"""
+
+import argparse
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from training_run import (
+    add_options,
+    choose_settings,
+    fit,
+    prepare_output,
+    print_scores,
+    save_for_prediction,
+    write_history,
+)
+
+import keras_hpa
+
+DEFAULTS = {"image_size": 256, "batch_size": 16, "epochs": 40, "steps": 0, "batch_norm_momentum": 0.9}
+QUICK = {"image_size": 128, "batch_size": 8, "epochs": 4}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, required=True, help="folder with the images")
+    parser.add_argument("--labels", type=Path, required=True, help="CSV file with a header and a row per sample")
+    parser.add_argument("--channels", required=True, help="names of the channels, separated by commas")
+    parser.add_argument("--pattern", default="{id}_{channel}.png", help="an image's path below its folder")
+    parser.add_argument("--id-column", default="Id")
+    parser.add_argument("--label-column", default="Target")
+    parser.add_argument("--separator", default=" ", help="what stands between two labels of a sample")
+    parser.add_argument("--predict", type=Path, help="folder with images whose labels are wanted")
+    add_options(parser)
+    args = parser.parse_args(argv)
+    run = choose_settings(args, DEFAULTS, QUICK)
+    prepare_output(run)
+    keras.utils.set_random_seed(run.seed)
+
+    channels = run.channels.split(",")
+    class_names = names_in_table(run.labels, run.label_column, run.separator)
+    source, labels = keras_hpa.load_folder(
+        run.images,
+        run.labels,
+        channels=channels,
+        pattern=run.pattern,
+        id_column=run.id_column,
+        label_column=run.label_column,
+        separator=run.separator,
+        class_names=class_names,
+    )
+    training, validation = keras_hpa.stratified_split(labels, test_size=0.25, seed=run.seed)
+    print(f"{len(training)} samples to train on, {len(validation)} to validate on, classes: {', '.join(class_names)}")
+
+    def sequence(samples: keras_hpa.Source, labels: np.ndarray | None = None, **options: object):
+        return keras_hpa.MultiChannelSequence(
+            samples,
+            labels,
+            batch_size=run.batch_size,
+            image_size=run.image_size,
+            seed=run.seed,
+            workers=run.workers,
+            **options,
+        )
+
+    watched = sequence(keras_hpa.subset(source, validation), labels[validation])
+    model = keras_hpa.GapNet(
+        (run.image_size, run.image_size, len(channels)),
+        num_classes=len(class_names),
+        batch_norm_momentum=run.batch_norm_momentum,
+    )
+    accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
+    model.compile("adam", loss="binary_crossentropy", metrics=[accuracy, keras_hpa.MacroF1()])
+    history = fit(
+        model,
+        sequence(
+            keras_hpa.subset(source, training),
+            labels[training],
+            shuffle=True,
+            augment=rotate_and_flip,
+            batches_per_epoch=run.steps or None,
+        ),
+        run=run,
+        stage=1,
+        epochs=run.epochs,
+        callbacks=[keras_hpa.ReduceLR("report")],
+        validation_data=watched,
+    )
+
+    scores = model.predict(watched)
+    calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, labels[validation])
+    print_scores(calibrator, scores, labels[validation])
+    if run.predict is not None:
+        ids = ids_in_folder(run.predict, run.pattern, channels[0])
+        new = keras_hpa.ChannelFiles(run.predict, ids, channels=channels, pattern=run.pattern)
+        predicted = calibrator.predict(model.predict(sequence(new)))
+        texts = keras_hpa.format_labels(predicted, run.separator, class_names=class_names)
+        with (run.output / "predictions.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([(run.id_column, run.label_column), *zip(ids, texts, strict=True)])
+
+    save_for_prediction(model, run.output / "model.keras")
+    calibrator.save(run.output / "thresholds.json")
+    write_history(run.output / "history.csv", {"stage 1": history})
+    keras_hpa.plots.plot_channels(source.read(0), channels, title=source.ids[0]).savefig(run.output / "channels.png")
+    if history:
+        keras_hpa.plots.plot_learning_curves(history).savefig(run.output / "learning_curves.png")
+    keras_hpa.plots.plot_thresholds(calibrator).savefig(run.output / "thresholds.png")
+    print(f"\nEverything lies in {run.output}.")
+
+
+def rotate_and_flip(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One of the eight symmetries of the square, all equally likely: cells have no up or down."""
+    image = np.rot90(image, rng.integers(4))
+    return image[:, ::-1] if rng.random() < 0.5 else image
+
+
+def names_in_table(path: Path, column: str, separator: str) -> list[str]:
+    """All labels that occur in a table, in alphabetical order."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or column not in rows[0]:
+        raise SystemExit(f"{path} must have rows and a column {column!r}; --label-column names another one")
+    names = (name.strip() for row in rows for name in row[column].split(separator))
+    return sorted({name.casefold(): name for name in names if name}.values())
+
+
+def ids_in_folder(folder: Path, pattern: str, channel: str) -> list[str]:
+    """The ids of all samples that have a file of one channel."""
+    parts = [re.escape(part) for part in pattern.replace("{channel}", channel).split("{id}")]
+    file_name = re.compile(r"(?P<id>.+?)".join(parts[:2]) + "".join("(?P=id)" + part for part in parts[2:]))
+    files = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
+    return [match["id"] for match in map(file_name.fullmatch, files) if match]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Rebuilds the GapNet of the report: from Kaggle's folder to a trained network, thresholds and a submission.
+
+    python examples/report_gapnet.py --data KAGGLE_FOLDER --output out            as the report trained it
+    python examples/report_gapnet.py --data KAGGLE_FOLDER --output out --quick    minutes on a laptop
+
+The folder holds train.csv, train/{id}_{red,green,blue,yellow}.png, sample_submission.csv and test/; without --data a
+small set of drawn cells takes its place.
+`--preset kernel` is the Kaggle kernel that the report started from.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from training_run import (
+    add_options,
+    choose_settings,
+    data_folder,
+    fit,
+    prepare_output,
+    print_scores,
+    save_for_prediction,
+    write_history,
+)
+
+import keras_hpa
+
+PRESETS = {
+    "report": {
+        "image_size": 512,
+        "batch_size": 32,
+        "epochs": 100,
+        "steps": 100,
+        "learning_rate": 1e-3,
+        "reduce_lr": True,
+        "validation_share": 0.2,
+        "intercept": 1e-4,
+        "batch_norm_momentum": 0.99,
+    },
+    "kernel": {
+        "image_size": 512,
+        "batch_size": 32,
+        "epochs": 20,
+        "steps": 0,
+        "learning_rate": 1e-4,
+        "reduce_lr": False,
+        "validation_share": 0.1,
+        "intercept": 0.0,
+        "batch_norm_momentum": 0.99,
+    },
+}
+# With momentum .99 BatchNorm's moving statistics can be used after some 500 steps.
+QUICK = {"image_size": 128, "batch_size": 8, "epochs": 8, "steps": 6, "batch_norm_momentum": 0.9}
+HEAD = ["head_dense1", "head_norm2", "head_dense2", "logits"]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="Kaggle's folder; without it a data set is drawn")
+    parser.add_argument("--preset", choices=PRESETS, default="report")
+    parser.add_argument("--weights", type=Path, help="a .weights.h5 file of this network to start from")
+    parser.add_argument("--batch-norm-momentum", type=float)
+    add_options(parser)
+    args = parser.parse_args(argv)
+    run = choose_settings(args, PRESETS[args.preset], QUICK)
+    prepare_output(run)
+    keras.utils.set_random_seed(run.seed)
+
+    # The notebooks shuffled the ids and then did not use them: the validation set is the tail of train.csv.
+    folder = data_folder(run)
+    source, labels = keras_hpa.load_kaggle(folder)
+    training, validation = np.split(np.arange(len(source)), [int((1 - run.validation_share) * len(source))])
+
+    def sequence(indices: np.ndarray, **options: object) -> keras_hpa.MultiChannelSequence:
+        return keras_hpa.MultiChannelSequence(
+            keras_hpa.subset(source, indices),
+            labels[indices],
+            batch_size=run.batch_size,
+            image_size=run.image_size,
+            seed=run.seed,
+            workers=run.workers,
+            **options,
+        )
+
+    model = keras_hpa.GapNet(
+        (run.image_size, run.image_size, 4), weights=run.weights, batch_norm_momentum=run.batch_norm_momentum
+    )
+    metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras_hpa.MacroF1(), keras_hpa.BatchMacroF1()]
+    # In training the notebooks looked at the first eight batches of the validation set only.
+    watched = sequence(validation[: 8 * run.batch_size])
+
+    # Stage one: everything learns, by binary cross-entropy.
+    model.compile(keras.optimizers.Adam(run.learning_rate), loss="binary_crossentropy", metrics=metrics)
+    best = keras.callbacks.ModelCheckpoint(run.output / "best.keras", "val_loss", mode="min", save_best_only=True)
+    history = fit(
+        model,
+        sequence(training, shuffle=True, batches_per_epoch=run.steps or None),
+        run=run,
+        stage=1,
+        epochs=run.epochs,
+        callbacks=[keras_hpa.ReduceLR("report"), best] if run.reduce_lr else [best],
+        validation_data=watched,
+    )
+
+    # Stage two: the head alone, one pass, by one minus the soft macro-F1 of each batch. It goes on with the last epoch,
+    # as the notebooks did; the best one stays in best.keras.
+    keras_hpa.train_only(model, HEAD)
+    model.compile(keras.optimizers.Adam(1e-4), loss=keras_hpa.MacroF1Loss("report"), metrics=metrics)
+    history_of_head = fit(
+        model,
+        sequence(training, shuffle=True),
+        run=run,
+        stage=2,
+        epochs=1,
+        validation_data=watched,
+    )
+
+    # One threshold per class, and with them the labels of the test set.
+    scores = model.predict(sequence(validation))
+    calibrator = keras_hpa.ThresholdCalibrator(
+        "report", intercept=run.intercept, class_names=keras_hpa.atlas.CLASS_NAMES
+    ).fit(scores, labels[validation])
+    print_scores(calibrator, scores, labels[validation])
+    np.savez(
+        run.output / "validation_scores.npz",
+        ids=np.take(source.ids, validation),
+        scores=scores,
+        labels=labels[validation],
+    )
+
+    test, _ = keras_hpa.load_kaggle(folder, "test")
+    test_images = keras_hpa.MultiChannelSequence(
+        test, batch_size=run.batch_size, image_size=run.image_size, workers=run.workers
+    )
+    keras_hpa.write_submission(run.output / "submission.csv", test.ids, calibrator.predict(model.predict(test_images)))
+
+    save_for_prediction(model, run.output / "model.keras")
+    calibrator.save(run.output / "thresholds.json")
+    write_history(run.output / "history.csv", {"stage 1": history, "stage 2": history_of_head})
+    if history:
+        keras_hpa.plots.plot_learning_curves(history).savefig(run.output / "learning_curves.png")
+    keras_hpa.plots.plot_thresholds(calibrator).savefig(run.output / "thresholds.png")
+    print(f"\nEverything lies in {run.output}.")
+
+
+if __name__ == "__main__":
+    main()

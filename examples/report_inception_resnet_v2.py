@@ -1,0 +1,169 @@
+"""Rebuilds the InceptionResNetV2 of the report: four channels mixed to three, under ImageNet weights.
+
+    python examples/report_inception_resnet_v2.py --data KAGGLE_FOLDER --output out
+    python examples/report_inception_resnet_v2.py --data KAGGLE_FOLDER --output out --quick --weights none
+
+The folder holds train.csv, train/{id}_{red,green,blue,yellow}.png, sample_submission.csv and test/; without --data a
+small set of drawn cells takes its place.
+`--preset kernel` is the Kaggle kernel that the report started from. `--backbone` takes any network of
+keras.applications.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from sklearn.model_selection import train_test_split
+from training_run import (
+    History,
+    add_options,
+    choose_settings,
+    data_folder,
+    fit,
+    prepare_output,
+    print_scores,
+    save_for_prediction,
+    write_history,
+)
+
+import keras_hpa
+
+PRESETS = {
+    "report": {
+        "image_size": 299,
+        "batch_size": 20,
+        "steps": 100,
+        "reestimate_batch_norm": False,
+        "matrix": "report",
+        "thresholds": {"method": "report", "intercept": 1e-4},
+        "epochs": (50,),
+        "stages": [{"learning_rate": 1e-3, "frozen": False, "augmented": True, "reduce_lr": True}],
+    },
+    "kernel": {
+        "image_size": 299,
+        "batch_size": 10,
+        "steps": 100,
+        "reestimate_batch_norm": False,
+        "matrix": "kernel",
+        "thresholds": {"method": "fixed", "thresholds": 0.2},
+        "epochs": (15, 180),
+        "stages": [
+            {"learning_rate": 1e-3, "frozen": True, "augmented": False, "reduce_lr": False},
+            {"learning_rate": 1e-4, "frozen": False, "augmented": True, "reduce_lr": False},
+        ],
+    },
+}
+# A few steps are too few for BatchNorm's moving statistics.
+QUICK = {"image_size": 96, "batch_size": 8, "epochs": 2, "steps": 8, "reestimate_batch_norm": True}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="Kaggle's folder; without it a data set is drawn")
+    parser.add_argument("--preset", choices=PRESETS, default="report")
+    parser.add_argument("--backbone", default="InceptionResNetV2", help="a network of keras.applications")
+    parser.add_argument("--weights", default="imagenet", help="imagenet, none, or the backbone's weights file")
+    parser.add_argument(
+        "--reestimate-batch-norm", action="store_true", default=None, help="for trainings of less than 1,000 steps"
+    )
+    add_options(parser)
+    args = parser.parse_args(argv)
+    run = choose_settings(args, PRESETS[args.preset], QUICK)
+    prepare_output(run)
+    keras.utils.set_random_seed(run.seed)
+
+    folder = data_folder(run)
+    source, labels = keras_hpa.load_kaggle(folder)
+    training, validation = train_test_split(np.arange(len(source)), test_size=0.2, random_state=42)
+
+    def sequence(indices: np.ndarray, **options: object) -> keras_hpa.MultiChannelSequence:
+        return keras_hpa.MultiChannelSequence(
+            keras_hpa.subset(source, indices),
+            labels[indices],
+            batch_size=run.batch_size,
+            image_size=run.image_size,
+            interpolation="bilinear",
+            seed=run.seed,
+            workers=run.workers,
+            **options,
+        )
+
+    model = keras_hpa.PretrainedClassifier(
+        run.backbone,
+        (run.image_size, run.image_size, 4),
+        weights=None if run.weights == "none" else run.weights,
+        matrix=run.matrix,
+    )
+    metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras_hpa.MacroF1(), keras_hpa.BatchMacroF1()]
+    # In training the notebooks looked at one batch of 256 validation samples, drawn with replacement.
+    drawn = np.random.default_rng(42).integers(len(validation), size=256)
+    watched = sequence(validation, sampler=lambda rng, num_samples: drawn)
+
+    best_path = run.output / "best.weights.h5"
+    best = keras.callbacks.ModelCheckpoint(
+        best_path, "val_loss", mode="min", save_best_only=True, save_weights_only=True
+    )
+    histories: dict[str, History] = {}
+    epochs_of_stages = [run.epochs] * len(run.stages) if isinstance(run.epochs, int) else run.epochs
+    for number, (stage, epochs) in enumerate(zip(run.stages, epochs_of_stages, strict=True), start=1):
+        keras_hpa.train_only(model, freeze="backbone" if stage["frozen"] else ())
+        model.compile(keras.optimizers.Adam(stage["learning_rate"]), loss="binary_crossentropy", metrics=metrics)
+        histories[f"stage {number}"] = fit(
+            model,
+            sequence(
+                training,
+                sampler="with_replacement",
+                batches_per_epoch=run.steps or None,
+                augment=rotate_or_flip if stage["augmented"] else None,
+            ),
+            run=run,
+            stage=number,
+            epochs=epochs,
+            callbacks=[keras_hpa.ReduceLR("report"), best] if stage["reduce_lr"] else [best],
+            validation_data=watched,
+        )
+    if best_path.exists():
+        model.load_weights(best_path)
+    if run.reestimate_batch_norm:
+        keras_hpa.reestimate_batch_norm(model, sequence(training), verbose=1)
+
+    # The report: one threshold per class. The kernel: 0.2 for all.
+    scores = model.predict(sequence(validation))
+    calibrator = keras_hpa.ThresholdCalibrator(**run.thresholds, class_names=keras_hpa.atlas.CLASS_NAMES)
+    calibrator.fit(scores, labels[validation])
+    print_scores(calibrator, scores, labels[validation])
+    np.savez(
+        run.output / "validation_scores.npz",
+        ids=np.take(source.ids, validation),
+        scores=scores,
+        labels=labels[validation],
+    )
+
+    test, _ = keras_hpa.load_kaggle(folder, "test")
+    test_images = keras_hpa.MultiChannelSequence(
+        test, batch_size=run.batch_size, image_size=run.image_size, interpolation="bilinear", workers=run.workers
+    )
+    keras_hpa.write_submission(run.output / "submission.csv", test.ids, calibrator.predict(model.predict(test_images)))
+
+    save_for_prediction(model, run.output / "model.keras")
+    calibrator.save(run.output / "thresholds.json")
+    write_history(run.output / "history.csv", histories)
+    whole = {name: [v for one in histories.values() for v in one.get(name, ())] for name in histories["stage 1"]}
+    if whole:
+        keras_hpa.plots.plot_learning_curves(whole).savefig(run.output / "learning_curves.png")
+    keras_hpa.plots.plot_thresholds(calibrator).savefig(run.output / "thresholds.png")
+    print(f"\nEverything lies in {run.output}.")
+
+
+def rotate_or_flip(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One of: a rotation by 0, 90, 180 or 270 degrees; a flip left-right; a flip up-down, half of the time each."""
+    choice = rng.integers(6)
+    if choice < 4:
+        return np.rot90(image, choice)
+    return np.flip(image, axis=5 - choice) if rng.random() < 0.5 else image
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""TrainingBackup: everything a training needs to go on as if it had not been interrupted."""
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_hpa.data.replacing import replacing
+
+_VERSION = 1
+_STATE_NAMES = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")
+
+
+class TrainingBackup(keras.callbacks.Callback):
+    """Keeps, after every epoch, all that a training needs to go on as if it had not been interrupted.
+
+    `keras.callbacks.BackupAndRestore` keeps the weights and the optimizer, but not what other callbacks remember:
+    after a crash `ReduceLROnPlateau` has forgotten the best value and its patience, `ModelCheckpoint` overwrites a
+    better model by a worse one, and the history starts anew. This one keeps these as well. After an epoch the
+    directory holds `backup.json`, the weights it names (with the optimizer and the state of the dropout layers), and
+    `history.csv` for reading. A crash while it writes leaves the backup of the epoch before.
+
+    Put it last in the list of callbacks: the others forget their state when training begins, and it gives it back.
+
+    Args:
+        directory: where the backup lies; made when the first epoch ends.
+        callbacks: the callbacks whose state is kept: `ReduceLR`, `ModelCheckpoint`, `EarlyStopping` and their like.
+        settings: values, as JSON knows them, that must be the same when the training goes on, such as batch size
+            and seed.
+
+    Attributes:
+        history: one list per logged name, one value per epoch, over all parts of the training.
+
+    Raises:
+        ValueError: from `restore`, if the backup belongs to other callbacks, other settings or another model.
+
+    Example:
+        ```python
+        reduce_lr = keras_hpa.ReduceLR("report")
+        backup = keras_hpa.TrainingBackup("out/backup", callbacks=[reduce_lr])
+        epoch = backup.restore(model)  # 0 if there is nothing yet; the model must be compiled
+        model.fit(sequence, epochs=20, initial_epoch=epoch, callbacks=[reduce_lr, backup])
+        ```
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        for callback in callbacks:
+            if getattr(callback, "restore_best_weights", False):
+                raise ValueError(
+                    "`callbacks` must not hold weights of their own; use ModelCheckpoint in place of "
+                    f"`restore_best_weights=True`. Received: {type(callback).__name__}"
+                )
+        super().__init__()
+        self.directory = Path(directory)
+        self.callbacks = tuple(callbacks)
+        self.settings = dict(settings or {})
+        self.history: dict[str, list[float]] = {}
+        self._states: list[dict[str, Any]] | None = None
+        self._learning_rate = float("nan")
+
+    def restore(self, model: keras.Model) -> int:
+        """Loads the last backup into a compiled model and returns how many epochs it has seen: 0 without a backup."""
+        path = self.directory / "backup.json"
+        if not path.exists():
+            return 0
+        state = json.loads(path.read_text())
+        if state.get("version") != _VERSION:
+            raise ValueError(f"{path} must be a backup of version {_VERSION}. Received: {state.get('version')!r}")
+        self._check(state, path)
+        if not model.compiled:
+            raise ValueError(f"`model` must be compiled before a backup is restored. Received: {model.name!r}")
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        random_states = _random_states(model)
+        if len(random_states) != len(state["random_states"]):
+            raise ValueError(f"`model` must be the one of the backup {path}. Received: {model.name!r}, which differs")
+        try:
+            model.load_weights(self.directory / state["weights"])
+        except ValueError as error:
+            raise ValueError(
+                f"`model` must be the one of the backup {path}. Received: {model.name!r}: {error}"
+            ) from error
+        for variable, value in zip(random_states, state["random_states"], strict=True):
+            variable.assign(np.asarray(value, dtype=variable.dtype))
+        self.history = state["history"]
+        self._states = [callback["state"] for callback in state["callbacks"]]
+        self._set_states()
+        return int(state["epochs"])
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self._states is None:
+            self.history = {}
+            return
+        self._set_states()
+        self._states = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        values.setdefault("learning_rate", self._learning_rate)
+        for name in dict.fromkeys([*self.history, *values]):
+            self.history.setdefault(name, [float("nan")] * epoch).append(values.get(name, float("nan")))
+        self._write(epoch + 1)
+
+    def _set_states(self) -> None:
+        for callback, state in zip(self.callbacks, self._states or (), strict=True):
+            for name, value in state.items():
+                setattr(callback, name, value)
+
+    def _check(self, state: dict[str, Any], path: Path) -> None:
+        names = [type(callback).__name__ for callback in self.callbacks]
+        kept = [callback["name"] for callback in state["callbacks"]]
+        if names != kept:
+            raise ValueError(f"`callbacks` must be those of the backup {path}, {kept}. Received: {names}")
+        given = json.loads(json.dumps(self.settings))
+        changed = sorted(
+            name for name in given.keys() | state["settings"].keys() if given.get(name) != state["settings"].get(name)
+        )
+        if changed:
+            before = {name: state["settings"].get(name) for name in changed}
+            raise ValueError(
+                f"`settings` must be those of the backup {path}: {before}. "
+                f"Received: { {name: given.get(name) for name in changed} }"
+            )
+
+    def _write(self, epochs: int) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        weights = self.directory / f"epoch-{epochs:04d}.weights.h5"
+        with replacing(weights) as temporary:
+            self.model.save_weights(temporary)
+        state = {
+            "version": _VERSION,
+            "epochs": epochs,
+            "weights": weights.name,
+            "random_states": [keras.ops.convert_to_numpy(v).tolist() for v in _random_states(self.model)],
+            "history": self.history,
+            "callbacks": [{"name": type(c).__name__, "state": _state(c)} for c in self.callbacks],
+            "settings": self.settings,
+        }
+        with replacing(self.directory / "backup.json") as temporary:
+            temporary.write_text(json.dumps(state, indent=1))
+        for old in self.directory.glob("epoch-*.weights.h5"):
+            if old != weights:
+                old.unlink()
+        self._write_history()
+
+    def _write_history(self) -> None:
+        with replacing(self.directory / "history.csv") as temporary, temporary.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["epoch", *self.history])
+            writer.writerows([i + 1, *row] for i, row in enumerate(zip(*self.history.values(), strict=True)))
+
+
+def _state(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    state = {name: getattr(callback, name) for name in _STATE_NAMES if hasattr(callback, name)}
+    return {name: None if value is None else np.asarray(value).item() for name, value in state.items()}
+
+
+def _random_states(model: keras.Model) -> list[keras.Variable]:
+    """The states of the dropout layers, which `save_weights` leaves out."""
+    return [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]

@@ -1,0 +1,127 @@
+"""A source of samples whose channels lie in one file each."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from keras_hpa.atlas import CHANNELS
+from keras_hpa.data.readers import read_image
+from keras_hpa.data.sample_paths import check_below, check_names, check_pattern
+
+
+class ChannelFiles:
+    """A source that reads each channel of a sample from a file of its own, as Kaggle's HPA challenges lay them out.
+
+    Ids often come from a table that somebody else wrote. They are names of files below `root` and nothing else: an id
+    that would lead out of it is refused, through a symbolic link too.
+
+    Args:
+        root: the folder that holds the files: PNG, JPEG, TIFF, gzipped TIFF, or NPY.
+        ids: the samples' ids.
+        channels: the names of the channels, in the order in which they are stacked.
+        pattern: a file's path below `root`, with `{id}` and `{channel}` where they belong.
+        missing: "error", or "zeros" for a dark image in place of a channel whose file does not exist. What was filled
+            is kept in `filled`, so that it can be counted and reported.
+
+    Attributes:
+        filled: the (id, channel) pairs that this object read as zeros so far.
+
+    Raises:
+        FileNotFoundError: if `root` is not a folder; from `read`, if a channel's file is missing.
+        ValueError: if ids or channels repeat or could leave `root`, or the pattern is not as above; from `read`, if a
+            file cannot be read, is not of one channel, or differs in size or type from the sample's others. The
+            messages of `read` name sample, channel and path.
+
+    Example:
+        >>> import os, tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> for channel in ("dapi", "gfp"):
+        ...     np.save(os.path.join(folder.name, f"A01_{channel}.npy"), np.zeros((8, 6), "uint16"))
+        >>> source = ChannelFiles(folder.name, ["A01"], channels=["dapi", "gfp"], pattern="{id}_{channel}.npy")
+        >>> source.read(0).shape
+        (8, 6, 2)
+        >>> folder.cleanup()
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        ids: Sequence[str],
+        *,
+        channels: Sequence[str] = CHANNELS,
+        pattern: str = "{id}_{channel}.png",
+        missing: str = "error",
+    ):
+        self.root = Path(root)
+        self.ids = tuple(ids)
+        self.channels = tuple(channels)
+        self.pattern = pattern
+        self.missing = missing
+        self.filled: set[tuple[str, str]] = set()
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
+        check_pattern(pattern, {"id"} if len(self.channels) == 1 else {"id", "channel"})
+        check_names("ids", self.ids)
+        check_names("channels", self.channels)
+        if isinstance(channels, str) or not self.channels:
+            raise ValueError(f"`channels` must be a list of one name or more. Received: {channels!r}")
+        if missing not in ("error", "zeros"):
+            raise ValueError(f"`missing` must be 'error' or 'zeros'. Received: {missing!r}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return (
+            f"ChannelFiles({os.fspath(self.root)!r}, {len(self)} samples, channels={self.channels}, "
+            f"pattern={self.pattern!r})"
+        )
+
+    def select_channels(self, names: Sequence[str]) -> "ChannelFiles":
+        """Makes the same source with some of its channels; the files of the others are not opened."""
+        return ChannelFiles(self.root, self.ids, channels=names, pattern=self.pattern, missing=self.missing)
+
+    def path(self, index: int, channel: str) -> Path:
+        """Gives the path of the file that holds one channel of one sample, whether it exists or not."""
+        return self.root / self.pattern.format(id=self.ids[index], channel=channel)
+
+    def read(self, index: int) -> npt.NDArray:
+        read = {channel: self._read_channel(index, channel) for channel in self.channels}
+        images = {channel: image for channel, image in read.items() if image is not None}
+        if not images:
+            raise FileNotFoundError(
+                f"Sample {self.ids[index]!r} must have one channel at least. Received: none of {self.channels}, such "
+                f"as {os.fspath(self.path(index, self.channels[0]))!r}"
+            )
+        first, reference = next(iter(images.items()))
+        for channel, image in images.items():
+            if (image.shape, image.dtype) != (reference.shape, reference.dtype):
+                raise ValueError(
+                    f"All channels of a sample must have one size and one type. Received: sample {self.ids[index]!r}, "
+                    f"channel {channel!r} ({os.fspath(self.path(index, channel))!r}): {image.dtype} of shape "
+                    f"{image.shape}, but channel {first!r}: {reference.dtype} of shape {reference.shape}"
+                )
+        self.filled.update((self.ids[index], channel) for channel in self.channels if channel not in images)
+        return _stack([images.get(channel, np.zeros_like(reference)) for channel in self.channels])
+
+    def _read_channel(self, index: int, channel: str) -> npt.NDArray | None:
+        path = self.path(index, channel)
+        try:
+            check_below(path, self.root)
+            return read_image(path)
+        except FileNotFoundError as error:
+            if self.missing == "zeros":
+                return None
+            raise FileNotFoundError(f"Sample {self.ids[index]!r}, channel {channel!r}: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"Sample {self.ids[index]!r}, channel {channel!r}: {error}") from None
+
+
+def _stack(images: list[npt.NDArray]) -> npt.NDArray:
+    if len(images) > 1 and images[0].dtype in (np.uint8, np.uint16, np.float32):  # what OpenCV does three times faster
+        return cv2.merge(images)
+    return np.stack(images, axis=-1)

@@ -1,0 +1,265 @@
+"""From a source to batches for `fit`, `evaluate` and `predict`."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from keras_hpa.data.augmentation import Augmentation, resolve_augmentations
+from keras_hpa.data.batch_recipe import BatchRecipe
+from keras_hpa.data.read_ahead import ReadAhead
+from keras_hpa.data.resizing import INTERPOLATIONS
+from keras_hpa.data.sampling import SAMPLERS, RareLabels, Sampler
+from keras_hpa.data.source import Source
+
+
+class MultiChannelSequence(keras.utils.PyDataset):
+    """Makes batches of a source: what `fit`, `evaluate` and `predict` take, on every backend.
+
+    A batch is a pure function of seed, pass and index: workers, threads or processes, and restarts change nothing. A
+    *pass* goes over all samples once (or over as many as the sampler draws); its last batch may be short. An *epoch* of
+    Keras is a pass, unless `batches_per_epoch` says otherwise: then the epochs go on through the passes without a gap,
+    so that every sample is seen once before any is seen twice.
+
+    Samples are read in parallel, and the next batches while the model uses the last one, on every backend and without
+    any setting. The order is the sequence's alone: `fit(shuffle=True)`, Keras's default, changes nothing.
+
+    Args:
+        source: what to read.
+        labels: an array whose rows are the samples' labels; without it, batches are images only, for `predict`.
+        batch_size: samples in a batch.
+        image_size: height and width to which images are resized, or one number for both. Without it all must have one
+            size.
+        shuffle: whether every pass has an order of its own; without it the order is the source's.
+        seed: from which orders, draws and augmentation follow.
+        batches_per_epoch: the length of an epoch, if not one pass.
+        sampler: which samples a pass draws: "without_replacement" (each once), "with_replacement" (as many, drawn
+            independently), "rare_labels" (as many, `RareLabels(labels)`), or a callable that takes a generator and the
+            number of samples and gives an array of indices, always of the same length. A sampler orders its draws
+            itself, whatever `shuffle` says.
+        augment: "dihedral" (the eight symmetries of the square), a callable `(image, rng) -> image`, or a list of
+            these, applied in turn. The image is as it will be handed out, scaled or not, of shape
+            `(height, width, channels)`; `rng` depends on seed, pass and the sample's place in the pass, nothing else.
+        dtype: "float32" divides integers by `max_value` and leaves floats as they are; "source" hands the file's own
+            type through, four times fewer bytes, for a model that scales.
+        max_value: what becomes 1.0: the type's largest value (255, 65535) unless given, such as 4095 for 12 bits in
+            16. Where it is given floats are divided too.
+        interpolation: how images are resized: "area" (each pixel the mean of what it covers: nothing aliases and mean
+            intensities stay), "bilinear", "bicubic" or "nearest".
+        shard: (index, count): this process reads every `count`-th draw of each pass, from `index` on. The shards of
+            one seed do not overlap, together they are the pass, and they have the same number of batches.
+        initial_epoch: the epoch that is read first: the same number as `fit`'s gives the batches that training would
+            have seen had it not been interrupted.
+        workers: threads that read; one per core unless given; 0 reads when a batch is asked for and not before.
+        use_multiprocessing: whether workers are processes. Threads are faster unless the source or the augmentation is
+            Python code that takes long. Processes start anew, so a script that uses them must be guarded by
+            `if __name__ == "__main__":`, and source, sampler and augmentation must be picklable.
+        max_queue_size: how many batches are kept ready.
+
+    Attributes:
+        epoch: the epoch that is read next. It moves on when Keras has read a whole epoch in `fit` or `evaluate`, not
+            in `predict`, and may be set between two calls of `fit`. Hand `evaluate` a sequence of its own while `fit`
+            goes on with this one.
+
+    Raises:
+        ValueError: if an argument is not as above; from reading a batch, if a sample cannot be read or its size or type
+            differs from others'. The message names the sample, and channel and path where there are any.
+        FileNotFoundError: from reading a batch, if a file is missing.
+
+    Example:
+        >>> from keras_hpa import ArraySource
+        >>> source = ArraySource(np.full((10, 8, 8, 4), 255, "uint8"))
+        >>> sequence = MultiChannelSequence(source, np.eye(10), batch_size=4, shuffle=True)
+        >>> len(sequence)
+        3
+        >>> images, labels = sequence[2]
+        >>> images.shape, images.max(), labels.shape
+        ((2, 8, 8, 4), np.float32(1.0), (2, 10))
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        labels: npt.ArrayLike | None = None,
+        *,
+        batch_size: int = 32,
+        image_size: int | tuple[int, int] | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        batches_per_epoch: int | None = None,
+        sampler: str | Sampler | None = None,
+        augment: str | Augmentation | Sequence[str | Augmentation] | None = None,
+        dtype: str = "float32",
+        max_value: float | None = None,
+        interpolation: str = "area",
+        shard: tuple[int, int] | None = None,
+        initial_epoch: int = 0,
+        workers: int | None = None,
+        use_multiprocessing: bool = False,
+        max_queue_size: int = 2,
+    ):
+        super().__init__()
+        _check_at_least(1, batch_size=batch_size, max_queue_size=max_queue_size)
+        _check_at_least(0, seed=seed, initial_epoch=initial_epoch, workers=0 if workers is None else workers)
+        if batches_per_epoch is not None:
+            _check_at_least(1, batches_per_epoch=batches_per_epoch)
+        if not len(source):
+            raise ValueError("`source` must have a sample at least. Received: none")
+        if dtype not in ("float32", "source"):
+            raise ValueError(f"`dtype` must be 'float32' or 'source'. Received: {dtype!r}")
+        if max_value is not None and (dtype == "source" or not 0 < max_value < np.inf):
+            raise ValueError(f"`max_value` must be positive, and dtype='float32'. Received: {max_value}, {dtype!r}")
+        if interpolation not in INTERPOLATIONS:
+            raise ValueError(f"`interpolation` must be one of {sorted(INTERPOLATIONS)}. Received: {interpolation!r}")
+        self.source = source
+        self.labels = None if labels is None else _check_labels(labels, len(source))
+        self.batch_size = batch_size
+        self.image_size = None if image_size is None else _check_size(image_size)
+        self.shuffle = shuffle
+        self.seed = seed
+        self.batches_per_epoch = batches_per_epoch
+        self.sampler = sampler
+        self.augment = augment
+        self.dtype = dtype
+        self.max_value = max_value
+        self.interpolation = interpolation
+        self.shard = shard
+        self.initial_epoch = initial_epoch
+        self.epoch = initial_epoch
+        self._recipe = BatchRecipe(
+            source,
+            batch_size=batch_size,
+            image_size=self.image_size,
+            interpolation=interpolation,
+            seed=seed,
+            sampler=_resolve_sampler("without_replacement" if sampler is None and shuffle else sampler, self.labels),
+            augmentations=resolve_augmentations(augment),
+            dtype=dtype,
+            max_value=max_value,
+            shard=(0, 1) if shard is None else _check_shard(shard),
+        )
+        self._read_ahead = ReadAhead(
+            self._recipe,
+            workers=_num_cores() if workers is None else workers,
+            use_processes=use_multiprocessing,
+            depth=max_queue_size,
+        )
+        self._reading = _Reading()
+
+    def __len__(self) -> int:
+        return self.batches_per_pass if self.batches_per_epoch is None else self.batches_per_epoch
+
+    def __getitem__(self, index: int) -> Any:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"`index` must lie in 0 to {len(self) - 1}. Received: {index}")
+        first = self.epoch * len(self)
+        number = first + self._reading.place(index % len(self))
+        images = self._read_ahead.get(number, first + len(self))
+        return images if self.labels is None else (images, self.labels[self._recipe.samples(number)])
+
+    def __repr__(self) -> str:
+        size = "of their own size" if self.image_size is None else f"of {self.image_size[0]}x{self.image_size[1]}"
+        labels = "no labels" if self.labels is None else f"labels of shape {self.labels.shape}"
+        return (
+            f"<MultiChannelSequence: epochs of {len(self)} batches, passes of {self.batches_per_pass}, each of up to "
+            f"{self.batch_size} images {size}, {self.dtype}; {labels}; from {self.source!r}>"
+        )
+
+    @property
+    def batches_per_pass(self) -> int:
+        """How many batches one pass over the samples has."""
+        return self._recipe.batches_per_pass
+
+    # Keras tells a sequence neither which epoch it reads nor why. What it does: it asks for `workers` each time it
+    # begins to read for `fit`, `evaluate` or `predict`; it then fetches a batch or two and throws them away; in `fit`
+    # and `evaluate` it calls `on_epoch_end` before the first epoch; and in `fit` it asks for batches in an order of its
+    # own. Its own workers would read on across those rehearsals, and hand out what they read too early; so it is told
+    # that there is one, and reading ahead is done here.
+
+    @property
+    def workers(self) -> int:
+        self._reading = _Reading(is_rehearsal=True)
+        return 1
+
+    def on_epoch_begin(self) -> None:
+        self._reading.has_begun = True
+
+    def on_epoch_end(self) -> None:
+        reading, self._reading = self._reading, _Reading()
+        self._read_ahead.forget()
+        if reading.is_rehearsal:
+            return
+        if len(reading.places) == len(self):
+            self.epoch += 1
+        elif reading.has_begun:  # `steps_per_epoch` cut it short: Keras goes on where it stopped
+            self._reading.places = reading.places
+
+
+class _Reading:
+    """What Keras has read since an epoch ended or it began to read."""
+
+    def __init__(self, is_rehearsal: bool = False):
+        self.is_rehearsal = is_rehearsal
+        self.has_begun = False
+        self.places: dict[int, int] = {}
+
+    def place(self, index: int) -> int:
+        """Gives the place in the epoch of the batch that is asked for as `index`: during an epoch, first come first."""
+        return self.places.setdefault(index, len(self.places) if self.has_begun else index)
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _resolve_sampler(sampler: str | Sampler | None, labels: npt.NDArray | None) -> Sampler | None:
+    if sampler is None or callable(sampler):
+        return sampler
+    if sampler == "rare_labels":
+        if labels is None:
+            raise ValueError("`labels` must be given where sampler='rare_labels'. Received: None")
+        return RareLabels(labels)
+    if sampler not in SAMPLERS:
+        raise ValueError(
+            f"`sampler` must be one of {sorted([*SAMPLERS, 'rare_labels'])} or a callable. Received: {sampler!r}"
+        )
+    return SAMPLERS[sampler]
+
+
+def _check_shard(shard: tuple[int, int]) -> tuple[int, int]:
+    try:
+        index, count = (int(number) for number in shard)
+    except (TypeError, ValueError):
+        raise ValueError(f"`shard` must be (index, count). Received: {shard!r}") from None
+    if not 0 <= index < count:
+        raise ValueError(f"`shard` must be (index, count), the index in 0 to count - 1. Received: {shard!r}")
+    return index, count
+
+
+def _check_at_least(smallest: int, **arguments: int) -> None:
+    for name, value in arguments.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < smallest:
+            raise ValueError(f"`{name}` must be an integer, {smallest} or more. Received: {value!r}")
+
+
+def _check_labels(labels: npt.ArrayLike, num_samples: int) -> npt.NDArray[np.float32]:
+    array = np.asarray(labels)
+    if array.ndim < 1 or len(array) != num_samples or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"`labels` must be numbers with one row per sample, {num_samples}. "
+            f"Received: {array.dtype} of shape {array.shape}"
+        )
+    return array.astype(np.float32)
+
+
+def _check_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    sizes = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
+    if len(sizes) != 2:
+        raise ValueError(f"`image_size` must be (height, width), or one number for both. Received: {size!r}")
+    height, width = sizes
+    _check_at_least(1, image_size=height)
+    _check_at_least(1, image_size=width)
+    return int(height), int(width)

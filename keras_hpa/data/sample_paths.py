@@ -1,0 +1,45 @@
+"""Paths of samples: made of ids that somebody else wrote, and kept below the root."""
+
+import os
+from pathlib import Path
+from string import Formatter
+
+
+def check_pattern(pattern: str, fields_needed: set[str]) -> None:
+    """Refuses a pattern that lacks a field, has another than `{id}` and `{channel}`, or leads upwards."""
+    try:
+        parts = [(field, spec, conversion) for _, field, spec, conversion in Formatter().parse(pattern)]
+    except ValueError as error:
+        raise ValueError(f"`pattern` must be a path with {{id}} in it ({error}). Received: {pattern!r}") from None
+    fields = {field for field, _, _ in parts if field is not None}
+    is_plain = all(field is None or (spec, conversion) == ("", None) for field, spec, conversion in parts)
+    if not fields_needed <= fields <= {"id", "channel"} or not is_plain:
+        needed = " and ".join(f"{{{field}}}" for field in sorted(fields_needed, reverse=True))
+        raise ValueError(f"`pattern` must hold {needed}, and no other field. Received: {pattern!r}")
+    if _could_leave(pattern):
+        raise ValueError(f"`pattern` must be a path below `root`, without '..'. Received: {pattern!r}")
+
+
+def check_names(argument: str, names: tuple[str, ...]) -> None:
+    """Refuses ids or channels that repeat, or that are no names of files below the root."""
+    seen = set()
+    for name in names:
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise ValueError(f"`{argument}` must be printable text, not empty. Received: {name!r}")
+        if _could_leave(name):
+            raise ValueError(f"`{argument}` must not lead out of `root`: no absolute path, no '..'. Received: {name!r}")
+        if name in seen:
+            raise ValueError(f"`{argument}` must not repeat. Received: {name!r} twice")
+        seen.add(name)
+
+
+def check_below(path: Path, root: Path) -> None:
+    """Refuses a path that leads out of `root`, through a link too."""
+    real_root = os.path.join(os.path.realpath(root), "")
+    if not os.path.realpath(path).startswith(real_root):
+        raise ValueError(f"The file must lie below `root`, links included. Received: {os.fspath(path)!r}")
+
+
+def _could_leave(name: str) -> bool:
+    parts = name.replace("\\", "/").split("/")
+    return ".." in parts or parts[0] == "" or parts[0].endswith(":")

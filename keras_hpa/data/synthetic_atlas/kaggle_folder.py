@@ -1,0 +1,91 @@
+"""Writing drawn samples to disk in the layout of the Kaggle challenge."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import keras
+
+from keras_hpa.labels import format_labels
+
+if TYPE_CHECKING:
+    from keras_hpa.data.synthetic_atlas.synthetic_atlas import SyntheticAtlas
+
+_MANIFEST = "synthetic_atlas.json"
+_CONTENTS = {_MANIFEST, "train.csv", "sample_submission.csv", "train", "test"}
+
+
+def save_kaggle_folder(source: "SyntheticAtlas", root: Path, *, num_test: int) -> None:
+    """Writes `source` below `root`; see `SyntheticAtlas.save`."""
+    if num_test > len(source):
+        raise ValueError(f"`num_test` must be at most {len(source)}, the number of samples. Received: {num_test}")
+    manifest = json.dumps(
+        {
+            "num_samples": len(source),
+            "image_size": source.image_size,
+            "seed": source.seed,
+            "balance": source.balance,
+            "wrong_labels": source.wrong_labels,
+            "num_test": num_test,
+        }
+    )
+    _check_folder(root, manifest)
+    for left_over in root.rglob(".*.part"):
+        left_over.unlink()
+    num_train = len(source) - num_test
+    for folder in (root / "train", root / "test"):
+        folder.mkdir(parents=True, exist_ok=True)
+    _write(root / _MANIFEST, manifest.encode())
+    targets = format_labels(source.labels[:num_train])
+    _write(root / "train.csv", _to_csv("Target", zip(source.ids[:num_train], targets, strict=True)))
+    _write(root / "sample_submission.csv", _to_csv("Predicted", ((id_, "0") for id_ in source.ids[num_train:])))
+
+    progress = keras.utils.Progbar(len(source), unit_name="sample")
+    for index, id_ in enumerate(source.ids):
+        folder = root / ("train" if index < num_train else "test")
+        paths = [folder / f"{id_}_{channel}.png" for channel in source.channels]
+        if not all(path.exists() for path in paths):
+            image = source.read(index)
+            for channel, path in enumerate(paths):
+                _write(path, cv2.imencode(".png", image[..., channel])[1].tobytes())
+        progress.update(index + 1)
+
+
+def _check_folder(root: Path, manifest: str) -> None:
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise ValueError(f"`root` must be a folder. Received: the file {root}")
+    names = {path.name for path in root.iterdir() if not path.name.endswith(".part")}
+    if not names:
+        return
+    path = root / _MANIFEST
+    if not path.is_file() or names - _CONTENTS:
+        raise ValueError(
+            f"`root` must be empty or hold what an earlier `save` left. Received: {root} with {sorted(names)}"
+        )
+    if path.read_text() != manifest:
+        raise ValueError(f"`root` holds other samples: {path.read_text()}, not {manifest}. Received: {root}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file so that it is never there by half."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _to_csv(column: str, rows: Iterable[tuple[str, str]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("Id", column))
+    writer.writerows(rows)
+    return text.getvalue().encode()

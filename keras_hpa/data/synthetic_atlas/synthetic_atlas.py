@@ -1,0 +1,195 @@
+"""A source that draws its images."""
+
+import operator
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_hpa import atlas
+from keras_hpa.data.synthetic_atlas.compartments import Compartments
+from keras_hpa.data.synthetic_atlas.kaggle_folder import save_kaggle_folder
+from keras_hpa.data.synthetic_atlas.label_sets import BALANCES, draw_labels
+from keras_hpa.data.synthetic_atlas.microscope import take_picture
+from keras_hpa.data.synthetic_atlas.protein import draw_pattern, draw_protein
+from keras_hpa.data.synthetic_atlas.scene import FIELD, make_scene
+
+_DRAWN_SIZE = 256  # pixels: smaller pictures are drawn this large and then reduced
+_SMALLEST_SIZE = 32
+_SPINDLE, _BRIDGE = atlas.CLASS_NAMES.index("Mitotic spindle"), atlas.CLASS_NAMES.index("Cytokinetic bridge")
+
+
+class SyntheticAtlas:
+    """Draws fields of cells as the Human Protein Atlas images them: a data set that needs no download.
+
+    Each sample shows 164 micrometres of a culture of one of seven kinds of cells in the four channels of
+    `keras_hpa.atlas.CHANNELS`: microtubules, protein, nucleus and endoplasmic reticulum. The protein lies where the
+    definitions of its classes say, relative to what was drawn in the other channels; then a microscope blurs, mixes,
+    lights and digitises the field. Protein strength varies widely, down to barely above the background.
+
+    A sample is a pure function of `seed`, its index and `image_size`; asking for other samples, in other orders or
+    processes, changes nothing, and another `image_size` shows the same cells at another resolution. (A picture that
+    is not square shows the upper or left part of the square field.)
+
+    Args:
+        num_samples: how many samples.
+        image_size: height and width in pixels, each at least 32. The atlas challenge has 512.
+        seed: decides everything that is drawn, at least 0.
+        balance: `"atlas"` draws label sets as often as they occur in the 31,072 training samples of the challenge;
+            `"uniform"` makes all 28 classes equally frequent.
+        wrong_labels: the share of samples, 0 to 1, whose `labels` are those of another sample drawn at random, as an
+            annotator's mistake would have it. The images show `true_labels`.
+
+    Attributes:
+        labels: uint8 of shape `(num_samples, 28)`, what the samples are said to carry.
+        true_labels: the same, what was drawn.
+        ids: one id per sample.
+        channels: `("red", "green", "blue", "yellow")`.
+
+    Raises:
+        TypeError, ValueError: if an argument is not of its kind or out of its range.
+
+    Example:
+        >>> source = SyntheticAtlas(100, image_size=(64, 64), balance="uniform")
+        >>> source.read(0).shape, source.read(0).dtype, source.labels.shape
+        ((64, 64, 4), dtype('uint8'), (100, 28))
+        >>> sorted(source.masks(0))[:3]
+        ['Actin filaments', 'Aggresome', 'Cell junctions']
+
+    References:
+        Ouyang et al., Analysis of the Human Protein Atlas Image Classification competition, Nature Methods 2019.
+    """
+
+    def __init__(
+        self,
+        num_samples: int,
+        *,
+        image_size: tuple[int, int] = (512, 512),
+        seed: int = 0,
+        balance: str = "atlas",
+        wrong_labels: float = 0.0,
+    ) -> None:
+        self.num_samples = _check_count("num_samples", num_samples)
+        self.image_size = _check_image_size(image_size)
+        self.seed = _check_count("seed", seed)
+        if balance not in BALANCES:
+            raise ValueError(f"`balance` must be one of {BALANCES}. Received: {balance!r}")
+        self.balance = balance
+        if not isinstance(wrong_labels, int | float) or not 0 <= wrong_labels <= 1:
+            raise ValueError(f"`wrong_labels` must be a number from 0 to 1. Received: {wrong_labels!r}")
+        self.wrong_labels = float(wrong_labels)
+        self.channels: tuple[str, ...] = atlas.CHANNELS
+        self.ids: Sequence[str] = tuple(f"synthetic-{self.seed}-{index:06d}" for index in range(self.num_samples))
+        self.true_labels = draw_labels(self.num_samples, balance, self.seed)
+        self.labels = self.true_labels.copy()
+        wrong = np.random.default_rng([self.seed, 0xBAD]).random(self.num_samples) < self.wrong_labels
+        self.labels[wrong] = draw_labels(self.num_samples, balance, self.seed + 0x5EED)[wrong]
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def read(self, index: int) -> npt.NDArray[np.uint8]:
+        """Draws a sample: uint8 of shape `(height, width, 4)`, channels as in `channels`."""
+        index = self._check_index(index)
+        cells = self._compartments(index)
+        stained = np.empty((*cells.shape, 4), np.float32)
+        red, blue, yellow = _STAIN_GAIN
+        free = cells.thickness * (cells.cytoplasm + 0.6 * cells.nucleus)
+        uptake = 2 * cells.per_cell(cells.uptake / 2)
+        stained[..., 0] = (cells.microtubules + 0.16 * free) * uptake * red
+        stained[..., 1] = draw_protein(cells, np.flatnonzero(self.true_labels[index]).tolist())
+        stained[..., 2] = cells.chromatin * blue
+        stained[..., 3] = cells.reticulum * uptake * yellow
+        settings = cells.rng("exposure")
+        exposure = np.exp(np.array([0.45, 0.0, 0.4, 0.45]) * np.clip(settings.standard_normal(4), -2.5, 1.8))
+        exposure[1] = np.exp(settings.uniform(np.log(0.12), np.log(0.7)))
+        if settings.random() < 0.04:  # a field that was hardly stained
+            exposure *= settings.uniform(0.08, 0.4)
+        height, width = self.image_size
+        return take_picture(
+            stained,
+            self.image_size,
+            FIELD / max(self.image_size),
+            exposure=exposure,
+            optics=cells.rng("optics"),
+            noise=np.random.default_rng([self.seed, index, height, width]),
+        )
+
+    def masks(self, index: int) -> dict[str, npt.NDArray[np.bool_]]:
+        """The compartments that were drawn in a sample, as boolean masks of shape `(height, width)`.
+
+        `"cell"`, `"nucleus"` and `"nucleolus"`, and under the name of each of the 28 classes where its protein lies
+        in these cells, whether the sample carries it or not.
+        """
+        cells = self._compartments(self._check_index(index))
+        pictures = {"cell": cells.body, "nucleus": cells.nucleus, "nucleolus": cells.nucleoli}
+        pictures |= {name: draw_pattern(cells, class_id) for class_id, name in enumerate(atlas.CLASS_NAMES)}
+        return {name: _to_mask(_reduce(picture, self.image_size)) for name, picture in pictures.items()}
+
+    def save(self, root: str | Path, *, num_test: int = 0) -> None:
+        """Writes the samples as a folder in Kaggle's layout, with a progress bar.
+
+        `train.csv` (`Id,Target`) and `train/{id}_{channel}.png`; the last `num_test` samples go to `test/` and their
+        ids to `sample_submission.csv` (`Id,Predicted`). A run that was interrupted is taken up where it stopped; a
+        file is there in full or not at all.
+
+        Args:
+            root: the folder. It must not exist, be empty, or hold what an earlier call with the same arguments left.
+            num_test: how many of the samples form the test set.
+
+        Raises:
+            ValueError: if `num_test` is out of range or the folder holds something else.
+        """
+        save_kaggle_folder(self, Path(root), num_test=_check_count("num_test", num_test))
+
+    def _compartments(self, index: int) -> Compartments:
+        pixel = FIELD / max(self.image_size)
+        finer = -(-_DRAWN_SIZE // max(self.image_size))
+        height, width = self.image_size
+        labels = self.true_labels[index]
+        rng = np.random.default_rng([self.seed, index])
+        divisions = rng.poisson(0.35) + 2 * labels[_SPINDLE], rng.poisson(0.2) + 2 * labels[_BRIDGE]
+        scene = make_scene(rng, (int(divisions[0]), int(divisions[1])))
+        return Compartments(scene, (height * finer, width * finer), pixel / finer, (self.seed, index))
+
+    def _check_index(self, index: int) -> int:
+        number = operator.index(index)
+        if not -self.num_samples <= number < self.num_samples:
+            raise IndexError(f"`index` must lie in 0 to {self.num_samples - 1}. Received: {index}")
+        return number % self.num_samples
+
+
+_STAIN_GAIN = (0.56, 0.42, 0.46)  # red, blue, yellow at an average exposure
+
+
+def _reduce(picture: npt.NDArray[np.float32], image_size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    factor = picture.shape[0] // image_size[0]
+    return picture.reshape(image_size[0], factor, image_size[1], factor).mean((1, 3))
+
+
+def _to_mask(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Structures smaller than a pixel nowhere reach full brightness, so the threshold gives way to them."""
+    return np.asarray(picture > max(min(0.3, 0.4 * picture.max()), 1e-3))
+
+
+def _check_count(name: str, value: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be a whole number. Received: {value!r}") from None
+    if number < 0:
+        raise ValueError(f"`{name}` must not be negative. Received: {value!r}")
+    return number
+
+
+def _check_image_size(image_size: tuple[int, int]) -> tuple[int, int]:
+    try:
+        height, width = (operator.index(size) for size in image_size)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`image_size` must be two whole numbers, height and width. Received: {image_size!r}"
+        ) from None
+    if min(height, width) < _SMALLEST_SIZE:
+        raise ValueError(f"`image_size` must be at least {_SMALLEST_SIZE} each way. Received: {image_size!r}")
+    return height, width

@@ -1,0 +1,64 @@
+"""Every channel stretched between two of its own percentiles."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_hpa")
+class PercentileNormalization(keras.layers.Layer):
+    """Maps a low percentile of each channel of each image to 0 and a high one to 1.
+
+    A few hot pixels decide a stretch between minimum and maximum; percentiles ignore them. Like every stretch per
+    image it forgets how strong a stain is.
+
+    Args:
+        low: the percentile that becomes 0, 0 to 100.
+        high: the percentile that becomes 1, above `low`.
+        clip: whether values beyond the percentiles are cut off at 0 and 1.
+        epsilon: the smallest range that is divided by, in the input's units.
+        **kwargs: what every Keras layer takes (`name`, `dtype`).
+
+    Input shape:
+        `(batch, height, width, channels)`, floats or integers in any unit.
+
+    Output shape:
+        The same.
+
+    Raises:
+        ValueError: if the percentiles are out of range or order, or `epsilon` is not positive.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.arange(101, dtype="float32").reshape(1, 1, 101, 1)
+        >>> stretched = PercentileNormalization(10, 60)(image)
+        >>> [round(float(stretched[0, 0, pixel, 0]), 3) for pixel in (0, 10, 35, 100)]
+        [0.0, 0.0, 0.5, 1.0]
+    """
+
+    def __init__(
+        self, low: float = 0.1, high: float = 99.9, clip: bool = True, epsilon: float = 1e-6, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= low < high <= 100:
+            raise ValueError(f"`low` and `high` must be percentiles, 0 <= low < high <= 100. Received: {low}, {high}")
+        if not epsilon > 0:
+            raise ValueError(f"`epsilon` must be positive. Received: {epsilon!r}")
+        self.low = low
+        self.high = high
+        self.clip = clip
+        self.epsilon = epsilon
+
+    def call(self, inputs: Any) -> Any:
+        x = ops.cast(inputs, "float32")
+        bounds = ops.quantile(x, [self.low / 100, self.high / 100], axis=(1, 2), keepdims=True)
+        x = (x - bounds[0]) / ops.maximum(bounds[1] - bounds[0], self.epsilon)
+        return ops.cast(ops.clip(x, 0.0, 1.0) if self.clip else x, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        arguments = {"low": self.low, "high": self.high, "clip": self.clip, "epsilon": self.epsilon}
+        return super().get_config() | arguments

@@ -1,0 +1,186 @@
+"""Macro-F1 over everything seen, whatever the batches."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from keras_hpa.losses.label_weights import label_weights
+
+_Average = Literal["macro", "micro", "weighted"]
+
+
+@keras.saving.register_keras_serializable("keras_hpa")
+class MacroF1(keras.metrics.Metric):
+    """F1 per class, averaged over classes: what the Human Protein Atlas challenge scored.
+
+    The state is three counts per class (recognised, predicted, present), summed over everything seen, so the value is
+    exact and does not depend on batch size, order, `steps_per_execution` or the number of devices. It equals
+    `sklearn.metrics.f1_score` of all labels at once; counts are float32, exact up to 16.7 million samples.
+
+    A class is predicted where its probability is **at least** its threshold, as `ThresholdCalibrator` decides.
+
+    F1 of a class that was neither present nor predicted is 0 / 0. `zero_division` says what it scores:
+
+    * NaN, the default: nothing; the mean is over the other classes. A perfect predictor scores 1 on any data, also on
+      a validation set that lacks the rarest classes, and a model gains nothing from them. Predicting such a class even
+      once scores it 0 and does count.
+    * 0: as Keras and scikit-learn do by default. A set that lacks 3 of 28 classes then caps the score at 25 / 28.
+    * 1: silence about an absent class is rewarded like a class that was found, which flatters small sets.
+
+    Where every class is undefined, the NaN rule gives NaN.
+
+    Args:
+        threshold: one for all classes or one per class, compared with `>=`; infinity never predicts. Where
+            `from_logits` is true it is still a probability. (The thresholds of a calibrator that was itself fitted on
+            logits are logits: leave `from_logits` false then, and logits are compared as they are.)
+        zero_division: 0, 1 or NaN, as above. The text `"nan"`, which JSON can hold, is read as NaN.
+        num_classes: how many classes; by default read from the first batch.
+        average: `"macro"`, the mean over classes; `"weighted"`, the mean weighted by how often a class is present;
+            `"micro"`, F1 of all labels thrown together.
+        from_logits: whether predictions are logits, to be turned into probabilities first.
+        name: name of the metric, under which Keras logs it.
+        dtype: dtype of the counts; never less than float32.
+
+    Input shape:
+        `y_true` and `y_pred`: `(batch, num_classes)`. Labels are 1, 0, or -1 for unknown, which counts for nothing;
+        a softened label counts as present above 0.5. `sample_weight`: `(batch,)`, or `(batch, num_classes)` where the
+        metric is called directly (`fit` cannot carry it).
+
+    Output:
+        A scalar; `per_class()` gives F1 of every class.
+
+    Raises:
+        ValueError: if an argument is not as above, thresholds and `num_classes` differ, or a batch has another shape.
+
+    Example:
+        >>> import keras_hpa
+        >>> metric = keras_hpa.MacroF1(threshold=0.5)
+        >>> metric.update_state([[1, 0, 0], [0, 1, 0]], [[0.9, 0.2, 0.1], [0.6, 0.5, 0.0]])
+        >>> [round(float(f1), 3) for f1 in metric.per_class()]  # the third class is absent
+        [0.667, 1.0, nan]
+        >>> round(float(metric.result()), 3)
+        0.833
+    """
+
+    def __init__(
+        self,
+        threshold: float | Sequence[float] = 0.5,
+        *,
+        zero_division: float | str = math.nan,
+        num_classes: int | None = None,
+        average: _Average = "macro",
+        from_logits: bool = False,
+        name: str = "macro_f1",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        thresholds = np.asarray(threshold, "float64")
+        if thresholds.ndim > 1 or not thresholds.size or np.isnan(thresholds).any():
+            raise ValueError(f"`threshold` must be a number, or one number per class. Received: {threshold!r}")
+        if zero_division not in (0, 1) and not math.isnan(float(zero_division)):
+            raise ValueError(f"`zero_division` must be 0, 1 or NaN. Received: {zero_division!r}")
+        if num_classes is not None and num_classes < 1:
+            raise ValueError(f"`num_classes` must be at least 1. Received: {num_classes!r}")
+        if thresholds.ndim == 1 and num_classes not in (None, len(thresholds)):
+            raise ValueError(
+                f"`threshold` must have one value per class. Received: {len(thresholds)} thresholds "
+                f"and num_classes={num_classes}"
+            )
+        if average not in get_args(_Average):
+            raise ValueError(f"`average` must be one of {get_args(_Average)}. Received: {average!r}")
+        self.threshold = thresholds.tolist()
+        self.zero_division = float(zero_division)
+        self.num_classes = num_classes
+        self.average = average
+        self.from_logits = from_logits
+        self.counts: Any = None
+        if thresholds.ndim == 1 or num_classes is not None:
+            self._add_counts(num_classes or len(thresholds))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_pred = ops.convert_to_tensor(y_pred)
+        wide = keras.backend.standardize_dtype(y_pred.dtype) == "float64"
+        y_pred = ops.cast(y_pred, "float64" if wide else "float32")
+        y_true = ops.convert_to_tensor(y_true, self._count_dtype)
+        weights = label_weights(y_true, y_pred, sample_weight)
+        num_classes = y_pred.shape[-1]
+        if self.counts is None:
+            self._add_counts(num_classes)
+        if num_classes != self.counts.shape[-1]:
+            raise ValueError(
+                f"`y_pred` must have {self.counts.shape[-1]} classes, as `num_classes`, `threshold` or the first batch "
+                f"said. Received: shape {tuple(y_pred.shape)}"
+            )
+        probabilities = ops.sigmoid(y_pred) if self.from_logits else y_pred
+        threshold = ops.convert_to_tensor(_round_up(self.threshold, wide))
+        predicted = weights * ops.cast(probabilities >= threshold, weights.dtype)
+        present = ops.cast(y_true > 0.5, weights.dtype)
+        batch = (predicted * present, predicted, weights * present)
+        self.counts.assign_add(ops.stack([ops.sum(part, axis=0) for part in batch]))
+
+    def per_class(self) -> Any:
+        """F1 of every class, `zero_division` where it is undefined: a tensor of shape `(num_classes,)`.
+
+        Raises:
+            ValueError: if the number of classes is not known yet.
+        """
+        if self.counts is None:
+            raise ValueError("`per_class` needs `num_classes` or a first batch. Received: neither")
+        return self._f1(self.counts)
+
+    def result(self) -> Any:
+        if self.counts is None:
+            return ops.convert_to_tensor(self.zero_division, self._count_dtype)
+        if self.average == "micro":
+            return self._f1(ops.sum(self.counts, axis=-1))
+        f1 = self._f1(self.counts)
+        weights = ops.convert_to_tensor(self.counts[2]) if self.average == "weighted" else ops.ones_like(f1)
+        defined = ops.logical_not(ops.isnan(f1))
+        weights = ops.where(defined, weights, 0)
+        # As scikit-learn has it: where nothing is present, no class outweighs another.
+        weights = ops.where(ops.sum(weights) > 0, weights, ops.cast(defined, weights.dtype))
+        return ops.sum(weights * ops.where(defined, f1, 0)) / ops.sum(weights)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "threshold": _to_json(self.threshold),
+            "zero_division": _to_json(self.zero_division),
+            "num_classes": self.num_classes,
+            "average": self.average,
+            "from_logits": self.from_logits,
+        }
+
+    @property
+    def _count_dtype(self) -> str:
+        return "float64" if self.dtype == "float64" else "float32"
+
+    def _add_counts(self, num_classes: int) -> None:
+        self.counts = self.add_variable((3, num_classes), "zeros", dtype=self._count_dtype, name="counts")
+
+    def _f1(self, counts: Any) -> Any:
+        recognised, predicted, present = counts[0], counts[1], counts[2]
+        defined = predicted + present > 0
+        f1 = 2 * recognised / ops.where(defined, predicted + present, 1)
+        return ops.where(defined, f1, self.zero_division)
+
+
+def _round_up(threshold: float | list[float], wide: bool) -> npt.NDArray[np.floating]:
+    """The least number of the predictions' precision that is not below `threshold`: no score falls between the two."""
+    exact = np.asarray(threshold, "float64")
+    if wide:
+        return exact
+    rounded = exact.astype("float32")
+    return np.where(rounded < exact, np.nextafter(rounded, np.float32(np.inf)), rounded)
+
+
+def _to_json(value: Any) -> Any:
+    """Numbers that JSON lacks, NaN and infinity, as text, which the constructor reads."""
+    if isinstance(value, list):
+        return [_to_json(item) for item in value]
+    return value if math.isfinite(value) else str(value)

@@ -1,0 +1,231 @@
+"""GapNet: a small convolutional network that pools the image at several depths."""
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_hpa.layers.gapnet_pl_preprocessing import GapNetPLPreprocessing
+from keras_hpa.models.gapnet_pl_checkpoint import is_checkpoint, load_gapnet_pl_checkpoint
+from keras_hpa.models.gapnet_variants import VARIANTS, block_strides, smallest_size
+from keras_hpa.models.image_input import image_input
+from keras_hpa.models.load_weights import load_weights
+from keras_hpa.models.pool_taps import POOLINGS, pool_taps
+
+
+def GapNet(
+    input_shape: tuple[int | None, int | None, int] = (512, 512, 4),
+    num_classes: int = 28,
+    *,
+    variant: str = "report",
+    weights: str | os.PathLike[str] | None = None,
+    weights_num_classes: int | None = None,
+    preprocessing: str | keras.layers.Layer | None = "default",
+    input_dtype: str = "float32",
+    max_value: float | None = None,
+    stem_strides: int | None = None,
+    filters: Sequence[int] | None = None,
+    depths: Sequence[int] | None = None,
+    padding: str | None = None,
+    activation: str | None = None,
+    normalization: str | None = None,
+    batch_norm_momentum: float = 0.99,
+    dropout: float | None = None,
+    pooling: str = "avg",
+    head_units: Sequence[int] | None = None,
+    head_dropout: Sequence[float] | None = None,
+    classifier_activation: str | None = "sigmoid",
+    name: str = "gapnet",
+) -> keras.Model:
+    """Builds a GapNet: blocks of 3x3 convolutions, each pooled over the whole image, joined and classified.
+
+    Where a protein lies shows at many scales: fine texture in the first feature maps, the shape of an organelle in
+    the deeper ones. GapNet averages each block's output over the image and hands all of them to a small dense head, so
+    it takes images of any size with few parameters. `variant="report"` is the network of the report: 597,388
+    parameters at four channels and 28 classes.
+
+    Layers have stable names: `block1_norm1`, `block1_conv1`, `block1_activation1`, ..., `block1_pool`,
+    `block1_dropout`; `tap1`, `tap2`, ... and `taps`; `head_norm1`, `head_dense1`, `head_dropout1`, ...; `logits`,
+    `probabilities`. The report's second stage of training, in which only the head learns, is
+    `train_only(model, ["head_dense1", "head_norm2", "head_dense2", "logits"])`.
+
+    Args:
+        input_shape: height, width, channels; a height or width of `None` takes any size.
+        num_classes: how many labels a sample may carry.
+        variant: which network it is where the options below are left out. `"report"` is the report's. `"light"` halves
+            the image in its first convolution and pads, for 0.29 times the multiply-adds. `"gapnet-pl"` is the
+            network of the paper, with scaled exponential units and no normalisation; its published weights tell the 13
+            classes `GAPNET_PL_CLASS_NAMES`.
+        weights: a weights file of the same network; the published TensorFlow checkpoint for `"gapnet-pl"`, named by
+            its prefix (`"models/gapnet-pl.ckpt"`); or `None` for a random start.
+        weights_num_classes: how many classes the network had that `weights` come from, where it is not `num_classes`.
+            All weights are taken then but those of `logits`, which start at random.
+        preprocessing: a layer between the input and the network, such as `ImageStandardization()`; `None` for none.
+            `"default"` is none, but for `"gapnet-pl"` `GapNetPLPreprocessing()`, which takes red, green, blue, yellow.
+        input_dtype: the dtype of the images. Floats are taken as they are, 0 to 1; with an integer dtype (`"uint8"`,
+            `"uint16"`) the model divides by `max_value` itself, in layer `scale`. Hand the model what it was built
+            for: Keras casts bytes to floats, and floats to bytes, without a word.
+        max_value: the integer that becomes 1; `None` for the maximum of `input_dtype`.
+        stem_strides: stride of the first convolution.
+        filters: filters of the convolutions, one number per block.
+        depths: convolutions per block.
+        padding: `"valid"`, `"same"`, or `"symmetric"`: one row of zeros on every side, which differs from `"same"`
+            where a convolution has strides.
+        activation: name of the activation after each convolution and dense layer. `"selu"` brings its own initialiser
+            and alpha dropout with it.
+        normalization: what stands before each convolution and dense layer: `"batch"`, `"group"` (up to eight groups of
+            channels, independent of the batch) or `"none"`.
+        batch_norm_momentum: momentum of the moving statistics. The usual 0.99 needs about 500 steps before they are
+            good; 0.9 suits short trainings.
+        dropout: rate after each block.
+        pooling: `"avg"`, `"max"` or `"avg+max"` of every block over the image.
+        head_units: units of the dense layers.
+        head_dropout: rate after each dense layer.
+        classifier_activation: what follows the logits; `None` for a model that returns logits.
+        name: the model's name.
+
+    Input shape:
+        `(batch, height, width, channels)`, values 0 to 1, or integers as `input_dtype` says. `"report"` needs at least
+        76 pixels a side.
+
+    Output shape:
+        `(batch, num_classes)`, one independent probability per class.
+
+    Returns:
+        A functional `keras.Model`.
+
+    Raises:
+        ValueError: if an option is unknown or impossible, or the image is too small for the network.
+        FileNotFoundError: if `weights` names no file.
+
+    Example:
+        >>> model = GapNet((128, 128, 4), num_classes=28)
+        >>> model.output_shape
+        (None, 28)
+        >>> model.count_params()
+        597388
+
+    References:
+        - Rumetshofer et al., Human-level protein localization with convolutional neural networks, ICLR 2019.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: {variant!r}")
+    given = {
+        "stem_strides": stem_strides,
+        "filters": filters,
+        "depths": depths,
+        "padding": padding,
+        "activation": activation,
+        "normalization": normalization,
+        "dropout": dropout,
+        "head_units": head_units,
+        "head_dropout": head_dropout,
+    }
+    options = VARIANTS[variant] | {key: value for key, value in given.items() if value is not None}
+    _check(options, num_classes, pooling)
+    if preprocessing == "default":
+        preprocessing = GapNetPLPreprocessing(name="preprocessing") if variant == "gapnet-pl" else None
+    if isinstance(preprocessing, str):
+        raise ValueError(f'`preprocessing` must be "default", a layer or None. Received: {preprocessing!r}')
+
+    inputs, x = image_input(input_shape, input_dtype, max_value)
+    x = x if preprocessing is None else preprocessing(x)
+    smallest = smallest_size(options)
+    if any(size is not None and size < smallest for size in x.shape[1:3]):
+        raise ValueError(
+            f"`input_shape` must be at least {smallest} pixels high and wide for this network. "
+            f"Received: {tuple(input_shape)}"
+        )
+    features = _features(x, options, batch_norm_momentum, pooling)
+
+    def finish(num_classes: int) -> keras.Model:
+        logits = keras.layers.Dense(num_classes, name="logits", **_initializer(options))(features)
+        # Probabilities stay in single precision whatever the rest computes in.
+        outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(logits)
+        return keras.Model(inputs, outputs, name=name)
+
+    model = finish(num_classes)
+    if weights is not None:
+        # Models made of the same features share their layers: one that has other logits loads all the rest.
+        same = weights_num_classes in (None, num_classes)
+        _load(model if same else finish(weights_num_classes or num_classes), weights, variant)
+    return model
+
+
+def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooling: str) -> Any:
+    """Everything between the image and the logits."""
+
+    def normalize(x: Any, layer_name: str) -> Any:
+        if options["normalization"] == "none":
+            return x
+        if options["normalization"] == "group":
+            return keras.layers.GroupNormalization(math.gcd(8, x.shape[-1]), name=layer_name)(x)
+        return keras.layers.BatchNormalization(momentum=batch_norm_momentum, name=layer_name)(x)
+
+    def drop(x: Any, rate: float, layer_name: str) -> Any:
+        dropout = keras.layers.AlphaDropout if options["activation"] == "selu" else keras.layers.Dropout
+        return dropout(rate, name=layer_name)(x) if rate else x
+
+    symmetric = options["padding"] == "symmetric"
+    taps = []
+    num_blocks = len(options["filters"])
+    for block, (num_filters, depth) in enumerate(zip(options["filters"], options["depths"], strict=True), start=1):
+        for number in range(1, depth + 1):
+            x = normalize(x, f"block{block}_norm{number}")
+            x = keras.layers.ZeroPadding2D(1, name=f"block{block}_pad{number}")(x) if symmetric else x
+            x = keras.layers.Conv2D(
+                num_filters,
+                3,
+                strides=block_strides(block, number, options),
+                padding="valid" if symmetric else options["padding"],
+                name=f"block{block}_conv{number}",
+                **_initializer(options),
+            )(x)
+            x = keras.layers.Activation(options["activation"], name=f"block{block}_activation{number}")(x)
+        if block < num_blocks:
+            x = normalize(x, f"block{block}_norm{depth + 1}")
+            padding = "valid" if options["padding"] == "valid" else "same"
+            x = keras.layers.MaxPooling2D(2, padding=padding, name=f"block{block}_pool")(x)
+        x = drop(x, options["dropout"], f"block{block}_dropout")
+        taps.append(x)
+
+    x = pool_taps(taps, pooling)
+    for number, (units, rate) in enumerate(zip(options["head_units"], options["head_dropout"], strict=True), start=1):
+        x = normalize(x, f"head_norm{number}")
+        x = keras.layers.Dense(
+            units, activation=options["activation"], name=f"head_dense{number}", **_initializer(options)
+        )(x)
+        x = drop(x, rate, f"head_dropout{number}")
+    return x
+
+
+def _initializer(options: dict[str, Any]) -> dict[str, str]:
+    return {"kernel_initializer": "lecun_normal"} if options["activation"] == "selu" else {}
+
+
+def _load(model: keras.Model, weights: str | os.PathLike[str], variant: str) -> None:
+    if variant == "gapnet-pl" and is_checkpoint(weights):
+        load_gapnet_pl_checkpoint(model, weights)
+    else:
+        checkpoint = ", the prefix of GapNet-PL's checkpoint" if variant == "gapnet-pl" else ""
+        load_weights(model, weights, f"None{checkpoint} or a weights file of the same network")
+
+
+def _check(options: dict[str, Any], num_classes: int, pooling: str) -> None:
+    if num_classes < 1:
+        raise ValueError(f"`num_classes` must be at least 1. Received: {num_classes!r}")
+    if pooling not in POOLINGS:
+        raise ValueError(f"`pooling` must be one of {list(POOLINGS)}. Received: {pooling!r}")
+    for key, choices in (("padding", ("valid", "same", "symmetric")), ("normalization", ("batch", "group", "none"))):
+        if options[key] not in choices:
+            raise ValueError(f"`{key}` must be one of {list(choices)}. Received: {options[key]!r}")
+    for key, other in (("depths", "filters"), ("head_dropout", "head_units")):
+        if len(options[key]) != len(options[other]):
+            raise ValueError(
+                f"`{key}` must have one entry per entry of `{other}`, {len(options[other])}. Received: {options[key]!r}"
+            )
+    for key in ("filters", "depths"):
+        if not options[key] or min(options[key]) < 1:
+            raise ValueError(f"`{key}` must be positive numbers, at least one. Received: {options[key]!r}")

@@ -1,0 +1,209 @@
+"""A network for three channels, rebuilt for any number of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+_METHODS = ("copy", "mean", "zero", "repeat")
+_BEFORE_CONVOLUTION = (
+    # Layers that treat every channel alike and hand all of them on.
+    keras.layers.ZeroPadding2D,
+    keras.layers.Cropping2D,
+    keras.layers.Resizing,
+    keras.layers.Activation,
+    keras.layers.Dropout,
+    keras.layers.GaussianNoise,
+    keras.layers.MaxPooling2D,
+    keras.layers.AveragePooling2D,
+    keras.layers.RandomFlip,
+    keras.layers.RandomRotation,
+    keras.layers.RandomTranslation,
+    keras.layers.RandomZoom,
+    keras.layers.RandomCrop,
+    # Layers with one number per channel.
+    keras.layers.Rescaling,
+    keras.layers.Normalization,
+    keras.layers.BatchNormalization,
+)
+_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.SeparableConv2D)
+
+
+def inflate_channels(
+    model: keras.Model,
+    channels: int = 4,
+    *,
+    method: str | npt.ArrayLike = "copy",
+    copy_from: Sequence[int] | None = None,
+) -> keras.Model:
+    """Rebuilds a model, pretrained on colour images, for images of any number of channels.
+
+    Only the first convolution and what stands before it know how many channels there are; every other weight is
+    copied as it is, and every layer keeps its name. With one matrix entry per pair of channels, the new filters are
+    `new[c] = sum over k of matrix[c, k] * old[k]`:
+
+    - `"copy"`: the first channels as they were; each further one copies the filters of another. The winners of the
+      atlas challenge gave yellow those of red.
+    - `"mean"`: the first channels as they were, each further one the mean of all old filters.
+    - `"zero"`: the first channels as they were, further ones start without any effect: on images whose first channels
+      are what the model knows, it gives what it gave.
+    - `"repeat"`: the old channels in turn, scaled so that an image of equal channels gives what it gave.
+
+    Args:
+        model: a functional or sequential model of one image; models within it are rebuilt too. It is not changed.
+        channels: how many channels the new model takes.
+        method: `"copy"`, `"mean"`, `"zero"`, `"repeat"`, or a matrix of shape `(channels, old channels)`.
+        copy_from: for `"copy"`: which old channel each new one beyond the old copies, one index per new channel.
+            `None` takes them in turn: yellow from red.
+
+    Returns:
+        A new model with the same name, not compiled.
+
+    Raises:
+        TypeError: if `model` is not a functional or sequential model of one image.
+        ValueError: if an argument is impossible, or a layer before or at the first convolution cannot be rebuilt;
+            the message names the layer.
+
+    Example:
+        >>> backbone = keras.applications.MobileNetV2((96, 96, 3), include_top=False, weights=None)
+        >>> inflated = inflate_channels(backbone, 4)
+        >>> inflated.input_shape, inflated.count_params() - backbone.count_params()
+        ((None, 96, 96, 4), 288)
+    """
+    if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
+        raise TypeError(f"`model` must be a functional or sequential model of one image. Received: {model!r}")
+    if channels < 1:
+        raise ValueError(f"`channels` must be at least 1. Received: {channels!r}")
+    return _rebuild(model, channel_matrix(method, channels, model.inputs[0].shape[-1], copy_from))[0]
+
+
+def channel_matrix(
+    method: str | npt.ArrayLike, channels: int, known: int, copy_from: Sequence[int] | None = None
+) -> npt.NDArray[np.float32]:
+    """What each of `channels` new channels takes from each of the `known` old ones, `(channels, known)`."""
+    if not isinstance(method, str):
+        matrix = np.asarray(method, "float32")
+        if matrix.shape != (channels, known) or not np.isfinite(matrix).all():
+            raise ValueError(
+                f"`method` must be one of {list(_METHODS)} or a finite matrix of shape {(channels, known)}. "
+                f"Received: {method!r}"
+            )
+        return matrix
+    if method not in _METHODS:
+        raise ValueError(f"`method` must be one of {list(_METHODS)} or a matrix. Received: {method!r}")
+    new = max(0, channels - known)
+    if copy_from is not None and (
+        method != "copy" or len(copy_from) != new or not all(0 <= index < known for index in copy_from)
+    ):
+        raise ValueError(
+            f'`copy_from` must give, for `method="copy"`, one index below {known} for each of the {new} new channels. '
+            f"Received: {copy_from!r} with method {method!r}"
+        )
+    matrix = np.zeros((channels, known), "float32")
+    if method == "repeat":
+        matrix[np.arange(channels), np.arange(channels) % known] = known / channels
+        return matrix
+    kept = min(channels, known)
+    matrix[:kept, :kept] = np.eye(kept)
+    if method == "mean":
+        matrix[kept:] = 1 / known
+    elif method == "copy":
+        sources = [index % known for index in range(new)] if copy_from is None else list(copy_from)
+        matrix[np.arange(kept, channels), sources] = 1
+    return matrix
+
+
+def _rebuild(model: keras.Model, matrix: npt.NDArray[np.float32], whole: bool = True) -> tuple[keras.Model, bool]:
+    """The model for more channels, and whether what comes out of it is still an image of these channels."""
+    if isinstance(model, keras.Sequential):
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    images: list[Any] = []
+    rebuilt_layers: dict[str, keras.layers.Layer] = {}
+
+    def call_rebuilt(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        takes_image = any(tensor is image for tensor in keras.tree.flatten([args, kwargs]) for image in images)
+        new_matrix = matrix if takes_image else None
+        hands_on = takes_image
+        if takes_image and isinstance(layer, keras.Model):
+            new, hands_on = _rebuild(layer, matrix, whole=False)
+        else:
+            config = layer.get_config()
+            if takes_image:
+                hands_on = _check_layer(layer, model.name)
+                config |= _inflate_config(layer, matrix)
+            # A layer that is used twice is rebuilt once.
+            new = rebuilt_layers.get(layer.name) or type(layer).from_config(config)
+        rebuilt_layers[layer.name] = new
+        outputs = new(*args, **kwargs)
+        if hands_on:
+            images.extend(keras.tree.flatten(outputs))
+        if isinstance(layer, keras.layers.Layer) and not (takes_image and isinstance(layer, keras.Model)):
+            new.set_weights(layer.get_weights() if new_matrix is None else _inflate_weights(layer, new_matrix))
+            new.trainable = layer.trainable
+        return outputs
+
+    old_input = model.inputs[0]
+    name = next(layer.name for layer in model.layers if isinstance(layer, keras.layers.InputLayer))
+    images.append(keras.Input((*old_input.shape[1:-1], len(matrix)), dtype=old_input.dtype, name=name))
+    rebuilt = keras.models.clone_model(
+        model,
+        input_tensors=list(images) if isinstance(model.input, list) else images[0],
+        clone_function=lambda layer: layer,
+        call_function=call_rebuilt,
+    )
+    still_image = any(rebuilt.outputs[0] is image for image in images)
+    if whole and still_image:
+        raise ValueError(f"`model` must have a convolution. Received: {model.name!r}, which has none")
+    return rebuilt, still_image
+
+
+def _check_layer(layer: Any, model_name: str) -> bool:
+    """Whether a layer that takes the image hands all of its channels on; refuses one that cannot be rebuilt."""
+    if isinstance(layer, _CONVOLUTIONS) and getattr(layer, "groups", 1) == 1:
+        return False
+    if isinstance(layer, _BEFORE_CONVOLUTION):
+        return True
+    raise ValueError(
+        f"`model` must lead its image to a convolution through padding, scaling and normalisation only. "
+        f"Received: layer {layer.name!r} of type {type(layer).__name__} in {model_name!r}"
+    )
+
+
+def _inflate_config(layer: keras.layers.Layer, matrix: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """Those entries of the layer's config that hold one number per channel, for the new channels."""
+    if not isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization):
+        return {}
+    config = layer.get_config()
+    values = {key: config.get(key) for key in ("scale", "offset", "mean", "variance")}
+    return {
+        key: per_channel(np.ravel(value), matrix).tolist()
+        for key, value in values.items()
+        if value is not None and np.size(value) == matrix.shape[1] > 1
+    }
+
+
+def _inflate_weights(layer: keras.layers.Layer, matrix: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]]:
+    weights = layer.get_weights()
+    if isinstance(layer, keras.layers.SeparableConv2D):
+        # Depthwise filters are per channel; the pointwise ones after them mix.
+        depthwise, pointwise, *rest = weights
+        known, multiplier = depthwise.shape[2:]
+        mixing = pointwise.reshape(*pointwise.shape[:2], known, -1)
+        mixing = np.einsum("ck,hwko->hwco", matrix, mixing)
+        depthwise = np.moveaxis(per_channel(np.moveaxis(depthwise, 2, 0), matrix), 0, 2)
+        return [depthwise, mixing.reshape(*pointwise.shape[:2], len(matrix) * multiplier, -1), *rest]
+    if isinstance(layer, keras.layers.Conv2D):
+        return [np.einsum("ck,hwko->hwco", matrix, weights[0]), *weights[1:]]
+    return [
+        per_channel(np.moveaxis(w, -1, 0), matrix) if w.ndim and w.shape[-1] == matrix.shape[1] else w for w in weights
+    ]
+
+
+def per_channel(values: npt.NDArray[Any], matrix: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    """One value per new channel: that of the old channel it comes from, or the mean of those it is mixed from."""
+    shares = np.abs(matrix)
+    sums = shares.sum(1, keepdims=True)
+    shares = np.where(sums > 0, shares / np.where(sums > 0, sums, 1), 1 / matrix.shape[1])
+    return np.tensordot(shares, values, axes=1).astype(values.dtype)

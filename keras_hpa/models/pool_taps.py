@@ -1,0 +1,23 @@
+"""The heart of GapNet: feature maps of several depths, pooled over the image and joined."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+POOLINGS = ("avg", "max", "avg+max")
+
+
+def pool_taps(taps: Sequence[Any], pooling: str) -> Any:
+    """Pools feature maps `(batch, height, width, channels)` over the image and concatenates them.
+
+    The pooling layers are named `tap1`, `tap2`, ...; with `"avg+max"`, `tap1_avg` and `tap1_max`.
+    """
+    pooled = []
+    for number, tap in enumerate(taps, start=1):
+        suffix = "_{}" if pooling == "avg+max" else ""
+        if "avg" in pooling:
+            pooled.append(keras.layers.GlobalAveragePooling2D(name=f"tap{number}" + suffix.format("avg"))(tap))
+        if "max" in pooling:
+            pooled.append(keras.layers.GlobalMaxPooling2D(name=f"tap{number}" + suffix.format("max"))(tap))
+    return keras.layers.Concatenate(name="taps")(pooled) if len(pooled) > 1 else pooled[0]

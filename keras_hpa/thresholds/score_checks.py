@@ -1,0 +1,143 @@
+"""What a calibrator is given, checked; an error about scores or labels names the class and the row."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+METHODS = (
+    "auto",
+    "calibrated",
+    "fixed",
+    "global",
+    "max_f1",
+    "prevalence",
+    "report",
+    "resampled_max_f1",
+    "resampled_prevalence",
+    "shrink",
+)
+_ABSENT_CLASSES = ("never", "highest_score")
+
+
+def check_parameters(parameters: Mapping[str, Any], *, num_classes: int | None = None) -> None:
+    """Checks the constructor arguments of a `ThresholdCalibrator`, and their lengths once the classes are known.
+
+    Raises:
+        ValueError: if one is out of range or has the wrong length.
+    """
+    for name, choices in (("method", METHODS), ("absent_classes", _ABSENT_CLASSES)):
+        if parameters[name] not in choices:
+            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {parameters[name]!r}")
+    if not np.isfinite(parameters["intercept"]):
+        raise ValueError(f"`intercept` must be finite. Received: {parameters['intercept']!r}")
+    if not 0 < parameters["beta"] < np.inf:
+        raise ValueError(f"`beta` must be finite and more than 0. Received: {parameters['beta']!r}")
+    for name in ("min_support", "num_resamples"):
+        if parameters[name] < 1:
+            raise ValueError(f"`{name}` must be at least 1. Received: {parameters[name]!r}")
+    _check_per_class("thresholds", parameters["thresholds"], num_classes, highest=np.inf)
+    if parameters["prevalence"] is not None:
+        _check_per_class("prevalence", parameters["prevalence"], num_classes, highest=1.0)
+
+
+def check_scores(
+    y_score: npt.ArrayLike, *, from_logits: bool = False, class_names: Sequence[str] | None = None
+) -> npt.NDArray[np.floating]:
+    """Returns scores as float32 or float64 of shape `(num_samples, num_classes)`.
+
+    Args:
+        y_score: one score per sample and class.
+        from_logits: whether the scores are logits; otherwise they must lie in [0, 1].
+        class_names: the names of the columns, for error messages.
+
+    Raises:
+        ValueError: if the shape is not that of a matrix, or a score is NaN, infinite, or outside [0, 1].
+    """
+    scores = np.asarray(y_score)
+    if scores.ndim != 2 or 0 in scores.shape:
+        raise ValueError(f"`y_score` must have shape (num_samples, num_classes). Received: shape {scores.shape}")
+    if class_names is not None and len(class_names) != scores.shape[1]:
+        raise ValueError(
+            f"`y_score` must have one column for each of the {len(class_names)} `class_names`. "
+            f"Received: shape {scores.shape}"
+        )
+    if scores.dtype not in (np.float32, np.float64):
+        if scores.dtype.kind not in "fiub" and scores.dtype.name != "bfloat16":
+            raise TypeError(f"`y_score` must hold numbers. Received: dtype {scores.dtype}")
+        scores = scores.astype(np.float64 if scores.dtype.kind in "iub" else np.float32)
+    # One pass says whether there is anything to look for: NaN fails every comparison.
+    low, high = (-np.finfo(scores.dtype).max, np.finfo(scores.dtype).max) if from_logits else (0, 1)
+    if not (scores.min() >= low and scores.max() <= high):
+        row, column = np.argwhere(~((scores >= low) & (scores <= high)))[0]
+        expected = "finite" if from_logits else "in [0, 1] unless `from_logits=True`"
+        raise ValueError(
+            f"`y_score` must be {expected}. Received: {scores[row, column]} "
+            f"in row {row}, {_class_name(column, class_names)}"
+        )
+    return scores
+
+
+def check_labels(
+    y_true: npt.ArrayLike, scores: npt.NDArray[np.floating], *, class_names: Sequence[str] | None = None
+) -> npt.NDArray[np.int8]:
+    """Returns labels as int8: 1 present, 0 absent, -1 unknown.
+
+    Args:
+        y_true: one label per sample and class.
+        scores: the scores that they belong to, to compare shapes and to see whether the two were swapped.
+        class_names: the names of the columns, for error messages.
+
+    Raises:
+        ValueError: if the shape differs from that of the scores or a label is not 0, 1 or -1.
+    """
+    labels = np.asarray(y_true)
+    if labels.dtype.kind not in "fiub":
+        raise TypeError(f"`y_true` must hold numbers. Received: dtype {labels.dtype}")
+    is_label = labels == 1
+    is_label |= labels == 0
+    is_label |= labels == -1
+    if not is_label.all() and np.isin(scores, (-1, 0, 1)).all():
+        raise ValueError(
+            "`y_score` comes first and `y_true` second; they look swapped: the first holds only 0, 1 and -1, the "
+            f"second does not. Received: `y_true` with {labels[~is_label][0]}"
+        )
+    if labels.shape != scores.shape:
+        raise ValueError(f"`y_true` must have the shape of `y_score`, {scores.shape}. Received: shape {labels.shape}")
+    if not is_label.all():
+        row, column = np.argwhere(~is_label)[0]
+        raise ValueError(
+            "`y_true` must hold 0, 1, or -1 for an unknown label. "
+            f"Received: {labels[row, column]} in row {row}, {_class_name(column, class_names)}"
+        )
+    return labels.astype(np.int8)
+
+
+def check_weights(sample_weight: npt.ArrayLike | None, num_samples: int) -> npt.NDArray[np.float64] | None:
+    """Returns one weight per sample as float64, or `None` for equal weights.
+
+    Raises:
+        ValueError: if the shape is not `(num_samples,)` or a weight is negative, NaN or infinite.
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, np.float64)
+    if weights.shape != (num_samples,):
+        raise ValueError(f"`sample_weight` must have shape ({num_samples},). Received: shape {weights.shape}")
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        row = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))[0]
+        raise ValueError(f"`sample_weight` must be finite and not negative. Received: {weights[row]} in row {row}")
+    return weights
+
+
+def _check_per_class(name: str, value: Any, num_classes: int | None, *, highest: float) -> None:
+    numbers = np.asarray(value, np.float64)
+    if numbers.ndim > 1 or not ((numbers >= 0) & (numbers <= highest)).all():
+        raise ValueError(f"`{name}` must hold numbers from 0 to {highest}, one or one per class. Received: {value!r}")
+    if num_classes is not None and numbers.ndim and len(numbers) != num_classes:
+        raise ValueError(f"`{name}` must hold one number for each of {num_classes} classes. Received: {len(numbers)}")
+
+
+def _class_name(column: int, class_names: Sequence[str] | None) -> str:
+    return f"class {column}" if class_names is None else f"class {column} ({class_names[column]})"

@@ -1,0 +1,97 @@
+"""A table of how each class fares at its threshold."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+class ThresholdReport:
+    """One row per class; `rows` for programs, `str()` for people.
+
+    The interval of F-beta comes from a bootstrap of hits, misses, false alarms and true rejections: what other samples
+    of the same kind and number would give at the same threshold. Where thresholds and report come from the same
+    samples, all of it is too favourable.
+
+    Args:
+        counts: hits, false alarms, misses and true rejections of each class, shape `(num_classes, 4)`.
+        thresholds: the threshold of each class.
+        class_names: the name of each class.
+        flags: what is unusual about each class.
+        beta: the weight of recall against precision.
+        confidence: what share of the resampled values the interval holds.
+        num_resamples: how often to resample.
+        seed: of the resampling.
+
+    Example:
+        >>> print(ThresholdReport([[8, 2, 2, 88]], [0.4], class_names=["Cytosol"], flags=[()]))
+        class    support  threshold  precision  recall  f_beta    low   high  flags
+        Cytosol       10     0.4000      0.800   0.800   0.800  0.526  0.952
+    """
+
+    def __init__(
+        self,
+        counts: npt.ArrayLike,
+        thresholds: npt.ArrayLike,
+        *,
+        class_names: Sequence[str],
+        flags: Sequence[Sequence[str]],
+        beta: float = 1.0,
+        confidence: float = 0.95,
+        num_resamples: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        if not 0 < confidence < 1:
+            raise ValueError(f"`confidence` must lie between 0 and 1. Received: {confidence!r}")
+        if num_resamples < 1:
+            raise ValueError(f"`num_resamples` must be at least 1. Received: {num_resamples!r}")
+        self.rows: list[dict[str, Any]] = []
+        for column, (one, threshold) in enumerate(
+            zip(np.asarray(counts, np.float64), np.asarray(thresholds, np.float64), strict=True)
+        ):
+            hits, false_alarms, misses, _ = one
+            rng = np.random.default_rng([seed, column])
+            total = one.sum()
+            draws = rng.multinomial(round(total), one / total, num_resamples) if total else np.zeros((1, 4))
+            low, high = np.quantile(_f_beta(draws, beta), [(1 - confidence) / 2, (1 + confidence) / 2])
+            self.rows.append(
+                {
+                    "class": class_names[column],
+                    "support": float(hits + misses),
+                    "threshold": float(threshold),
+                    "precision": _ratio(hits, hits + false_alarms),
+                    "recall": _ratio(hits, hits + misses),
+                    "f_beta": float(_f_beta(one, beta)),
+                    "low": float(low),
+                    "high": float(high),
+                    "flags": tuple(flags[column]),
+                }
+            )
+
+    def __str__(self) -> str:
+        width = max(len("class"), *(len(str(row["class"])) for row in self.rows))
+        lines = [
+            f"{'class':{width}}  {'support':>7}  {'threshold':>9}  {'precision':>9}  {'recall':>6}  {'f_beta':>6}"
+            f"  {'low':>5}  {'high':>5}  flags"
+        ]
+        lines += [
+            f"{row['class']!s:{width}}  {row['support']:7.6g}  {row['threshold']:9.4f}  {row['precision']:9.3f}"
+            f"  {row['recall']:6.3f}  {row['f_beta']:6.3f}  {row['low']:5.3f}  {row['high']:5.3f}"
+            f"  {', '.join(row['flags'])}".rstrip()
+            for row in self.rows
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _f_beta(counts: npt.NDArray[Any], beta: float) -> npt.NDArray[np.float64]:
+    hits, false_alarms, misses = (counts[..., part].astype(np.float64) for part in range(3))
+    denominator = (1 + beta**2) * hits + beta**2 * misses + false_alarms
+    return np.divide((1 + beta**2) * hits, denominator, out=np.zeros_like(denominator), where=denominator > 0)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole > 0 else 0.0

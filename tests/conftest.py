@@ -1,0 +1,19 @@
+import os
+from pathlib import Path
+
+import keras
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _seeded_weights():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with real images, labels and scores; a test that wants it is skipped where it is not set."""
+    folder = os.environ.get("KERAS_HPA_DATA")
+    if not folder:
+        pytest.skip("KERAS_HPA_DATA does not name a folder with real data")
+    return Path(folder)

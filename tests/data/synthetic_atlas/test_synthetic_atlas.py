@@ -1,0 +1,97 @@
+import hashlib
+import pickle
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from keras_hpa import atlas
+from keras_hpa.data.synthetic_atlas import SyntheticAtlas
+
+_HASH = """
+import hashlib
+from keras_hpa.data.synthetic_atlas import SyntheticAtlas
+source = SyntheticAtlas({num}, image_size=({size}, {size}), seed=5, balance="uniform")
+digest = hashlib.sha256(source.labels.tobytes())
+for index in range(len(source)):
+    digest.update(source.read(index).tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_it_is_a_source():
+    source = SyntheticAtlas(3, image_size=(64, 96))
+    assert tuple(source.channels) == atlas.CHANNELS
+    assert len(source) == len(set(source.ids)) == len(source.labels) == 3
+    image = source.read(1)
+    assert image.shape == (64, 96, 4)
+    assert image.dtype == np.uint8
+    assert image.std(axis=(0, 1)).min() > 0
+
+
+def test_sample_depends_on_seed_index_and_size_alone():
+    few, many = (SyntheticAtlas(n, image_size=(64, 64), seed=3) for n in (2, 50))
+    many.read(7)
+    np.testing.assert_array_equal(few.labels, many.labels[:2])
+    np.testing.assert_array_equal(few.read(1), many.read(1))
+    np.testing.assert_array_equal(few.read(1), pickle.loads(pickle.dumps(few)).read(-1))
+    assert (few.read(0) != few.read(1)).any()
+    assert (few.read(0) != SyntheticAtlas(2, image_size=(64, 64), seed=4).read(0)).any()
+
+
+@pytest.mark.slow
+def test_two_processes_draw_the_same_bytes():
+    num, size = 60, 64
+    command = [sys.executable, "-c", _HASH.format(num=num, size=size)]
+    other = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    source = SyntheticAtlas(num, image_size=(size, size), seed=5, balance="uniform")
+    digest = hashlib.sha256(source.labels.tobytes())
+    for index in range(num):
+        digest.update(source.read(index).tobytes())
+    assert digest.hexdigest() == other.strip()
+
+
+def test_other_size_shows_the_same_scene():
+    small, large = (SyntheticAtlas(4, image_size=(size, size), balance="uniform") for size in (96, 384))
+    for index in range(4):
+        reduced = cv2.resize(large.read(index), (96, 96), interpolation=cv2.INTER_AREA)
+        for channel in (0, 2, 3):
+            correlation = np.corrcoef(small.read(index)[..., channel].ravel(), reduced[..., channel].ravel())[0, 1]
+            assert correlation > 0.8
+
+
+def test_masks_are_where_the_channels_say():
+    source = SyntheticAtlas(2, image_size=(128, 128), seed=1)
+    for index in range(2):
+        masks, image = source.masks(index), source.read(index)
+        assert set(atlas.CLASS_NAMES) < set(masks)
+        assert all(mask.shape == (128, 128) and mask.dtype == bool for mask in masks.values())
+        blue = image[..., 2].astype(float)
+        assert blue[masks["nucleus"]].mean() > 4 * blue[~masks["nucleus"]].mean()
+        assert not (masks["nucleus"] & ~masks["cell"]).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"num_samples": -1}, ValueError, "num_samples.*Received: -1"),
+        ({"num_samples": 1.5}, TypeError, "num_samples.*Received: 1.5"),
+        ({"seed": -2}, ValueError, "seed.*Received: -2"),
+        ({"image_size": (31, 64)}, ValueError, r"image_size.*32.*Received: \(31, 64\)"),
+        ({"image_size": 64}, ValueError, "image_size.*two whole numbers.*Received: 64"),
+        ({"image_size": (64, 64, 4)}, ValueError, "image_size.*two whole numbers"),
+        ({"balance": "even"}, ValueError, "balance.*'even'"),
+        ({"wrong_labels": 1.2}, ValueError, "wrong_labels.*Received: 1"),
+        ({"wrong_labels": "few"}, ValueError, "wrong_labels.*'few'"),
+    ],
+)
+def test_wrong_argument_is_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        SyntheticAtlas(**({"num_samples": 2} | arguments))
+
+
+def test_wrong_index_is_named():
+    with pytest.raises(IndexError, match="Received: 2"):
+        SyntheticAtlas(2).read(2)

@@ -1,0 +1,92 @@
+import os
+import struct
+
+import cv2
+import numpy as np
+import tifffile
+
+from keras_hpa import ArraySource, ChannelFiles, validate
+from tests.data.kaggle_folder import write_kaggle_folder
+
+
+def _damage(folder):
+    """Ten kinds of damage, one to each of the samples 1 to 10; gives what the report must say of each."""
+    file = {number: folder / f"sample{number}_green.png" for number in range(1, 11)}
+    file[1].unlink()
+    file[2].write_bytes(b"")
+    file[3].write_bytes(file[3].read_bytes()[:60])
+    file[4].write_bytes(cv2.imencode(".jpg", np.zeros((8, 8), np.uint8))[1].tobytes())
+    cv2.imwrite(str(file[5]), np.zeros((8, 8), np.uint16))
+    cv2.imwrite(str(file[6]), np.random.default_rng(0).integers(256, size=(8, 8, 3)))
+    cv2.imwrite(str(file[7]), np.zeros((8, 4), np.uint8))
+    content = bytearray(file[8].read_bytes())
+    content[16:24] = struct.pack(">II", 60_000, 60_000)
+    file[8].write_bytes(content)
+    file[9].unlink()
+    os.symlink(folder.parent / "train.csv", file[9])
+    content = bytearray(file[10].read_bytes())
+    content[50] ^= 255
+    file[10].write_bytes(content)
+    return {
+        1: "no file",
+        2: "empty",
+        3: "truncated",
+        4: "JPEG",
+        5: "uint16",
+        6: "colours differ",
+        7: r"(8, 4)",
+        8: "60000 x 60000",
+        9: "below `root`",
+        10: "damaged",
+    }
+
+
+def test_ten_kinds_of_damage_are_all_named(tmp_path):
+    write_kaggle_folder(tmp_path, 12)
+    expected = _damage(tmp_path / "train")
+    source = ChannelFiles(tmp_path / "train", [f"sample{number}" for number in range(12)])
+    report = validate(source, verbose=0)
+    assert not report.is_valid
+    assert [sample_id for sample_id, _ in report.errors] == [f"sample{number}" for number in range(1, 11)]
+    for (sample_id, message), number in zip(report.errors, range(1, 11), strict=True):
+        assert expected[number] in message
+        assert sample_id in message
+        assert f"{sample_id}_green.png" in message
+        assert f"{sample_id}: {message}" in str(report)
+    assert report.shapes == {(8, 8): 2}
+
+
+def test_unused_range_and_mixed_sizes_are_reported(tmp_path):
+    images = [np.full((4, 4, 2), 4095, "uint16"), np.full((5, 4, 2), 65535, "uint16"), np.full((4, 4, 2), 9.0)]
+    report = validate(ArraySource(images, ["a", "b", "c"], channels=["x", "y"]), verbose=0)
+    assert report.is_valid
+    assert report.dark == (("a", "x", 4095), ("a", "y", 4095))
+    assert report.shapes == {(4, 4): 2, (5, 4): 1}
+    assert report.dtypes == {"uint16": 2, "float64": 1}
+    assert "4 x 4 (2), 5 x 4 (1) - give `image_size`" in str(report)
+
+
+def test_filled_channels_are_counted(tmp_path):
+    write_kaggle_folder(tmp_path, 2)
+    (tmp_path / "train" / "sample1_red.png").unlink()
+    report = validate(ChannelFiles(tmp_path / "train", ["sample0", "sample1"], missing="zeros"), verbose=0)
+    assert report.filled == 1
+    assert "1 missing channels were read as zeros" in str(report)
+
+
+def test_whatever_a_source_raises_is_reported():
+    class _Broken(ArraySource):
+        def read(self, index):
+            if index == 1:
+                raise KeyError("tile")
+            return super().read(index)[..., : 4 - index // 2]
+
+    report = validate(_Broken(np.zeros((3, 2, 2, 4))), verbose=0)
+    assert report.errors[0] == ("1", "'tile'")
+    assert report.errors[1][1].endswith("has (2, 2, 3)")
+
+
+def test_damaged_tiff_is_named(tmp_path):
+    tifffile.imwrite(tmp_path / "a_x.tif", np.array([[np.nan, 0]], "float32"))
+    source = ChannelFiles(tmp_path, ["a"], channels=["x"], pattern="{id}_{channel}.tif")
+    assert "NaN" in validate(source, verbose=0).errors[0][1]

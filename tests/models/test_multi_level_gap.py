@@ -1,0 +1,83 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_hpa import multi_level_gap
+from tests.helpers import check_every_weight_trains
+
+IMAGES = np.random.default_rng(0).random((2, 64, 48, 3)).astype("float32")
+
+
+def make_backbone(height=64, width=48):
+    """Five stages of stride 2, the last with a squeeze-and-excite branch and a border for the next convolution."""
+    inputs = keras.Input((height, width, 3))
+    x = inputs
+    for stage in range(1, 6):
+        x = keras.layers.ZeroPadding2D(1, name=f"pad{stage}")(x)
+        x = keras.layers.Conv2D(stage + 2, 3, strides=2, name=f"down{stage}")(x)
+        x = keras.layers.Conv2D(stage + 2, 1, activation="relu", name=f"conv{stage}")(x)
+    weights = keras.layers.GlobalAveragePooling2D(keepdims=True, name="squeeze")(x)
+    weights = keras.layers.Conv2D(7, 1, name="excite")(weights)
+    return keras.Model(inputs, keras.layers.Multiply(name="weigh")([x, weights]))
+
+
+def maps_of(backbone, names):
+    model = keras.Model(backbone.inputs, {name: backbone.get_layer(name).output for name in names})
+    return model.predict(IMAGES, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("taps", "names"),
+    [
+        (None, ["conv2", "conv3", "conv4", "weigh"]),
+        ([32, 2], ["weigh", "conv1"]),
+        (["down3", 8, "conv5"], ["down3", "conv3", "conv5"]),
+    ],
+)
+@pytest.mark.parametrize("pooling", ["avg", "max", "avg+max"])
+def test_taps_and_pooling(taps, names, pooling):
+    backbone = make_backbone()
+    maps = maps_of(backbone, names)
+    kinds = {"avg": [np.mean], "max": [np.max], "avg+max": [np.mean, np.max]}[pooling]
+    expected = np.concatenate([kind(maps[name], axis=(1, 2)) for name in names for kind in kinds], axis=1)
+    model = multi_level_gap(backbone, taps, pooling=pooling)
+    np.testing.assert_allclose(model.predict(IMAGES, verbose=0), expected, atol=1e-5)
+
+
+def test_squeeze_and_excite():
+    backbone = make_backbone()
+    model = multi_level_gap(backbone, ["conv3"], squeeze_excite=2)
+    maps = maps_of(backbone, ["conv3"])["conv3"]
+    reduce, excite = (model.get_layer(f"tap1_{name}").get_weights() for name in ("reduce", "excite"))
+    hidden = np.maximum(maps.mean((1, 2)) @ reduce[0] + reduce[1], 0)
+    weights = 1 / (1 + np.exp(-(hidden @ excite[0] + excite[1])))
+    assert hidden.shape == (2, 2)
+    np.testing.assert_allclose(model.predict(IMAGES, verbose=0), maps.mean((1, 2)) * weights, atol=1e-5)
+    check_every_weight_trains(keras.Model(model.inputs, model.outputs), IMAGES)
+
+
+def test_unknown_size_needs_names():
+    backbone = make_backbone(None, None)
+    assert multi_level_gap(backbone, ["conv2", "conv3"]).output_shape == (None, 9)
+    with pytest.raises(ValueError, match=r"`taps` must be names.*no fixed size"):
+        multi_level_gap(backbone)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"taps": ["conv9"]}, r"a layer of .* with feature maps: \['down1'.*Received: 'conv9'"),
+        ({"taps": [64]}, r"a stride of the maps: \[2, 4, 8, 16, 32\].*Received: 64"),
+        ({"taps": []}, "`taps` must name at least one"),
+        ({"pooling": "sum"}, "`pooling` must be one of"),
+        ({"squeeze_excite": 0}, "`squeeze_excite` must be"),
+    ],
+)
+def test_wrong_argument_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        multi_level_gap(make_backbone(), **arguments)
+
+
+def test_what_is_no_functional_model_is_refused():
+    with pytest.raises(TypeError, match="`backbone` must be a functional model"):
+        multi_level_gap(keras.layers.Dense(3))

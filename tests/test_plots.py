@@ -1,0 +1,121 @@
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from keras_hpa import ThresholdCalibrator, atlas, plots
+
+_HISTORY = {
+    "loss": [0.5, 0.4, 0.3],
+    "val_loss": [0.6, 0.5, 0.55],
+    "macro_f1": [0.1, 0.2, 0.3],
+    "val_macro_f1": [0.1, 0.15, 0.2],
+    "accuracy": [0.8, 0.9, 0.95],
+    "learning_rate": [1.0, 1.0, 0.5],
+}
+
+
+def test_learning_curves_show_training_and_validation():
+    figure = plots.plot_learning_curves(_HISTORY)
+    loss, macro_f1, accuracy = figure.axes
+    assert [axes.get_title() for axes in figure.axes] == ["Loss", "Macro-F1", "Accuracy"]
+    np.testing.assert_array_equal(loss.lines[0].get_ydata(), _HISTORY["loss"])
+    np.testing.assert_array_equal(loss.lines[1].get_ydata(), _HISTORY["val_loss"])
+    assert [text.get_text() for text in accuracy.get_legend().get_texts()] == ["training"]
+    assert macro_f1.lines[2].get_xdata()[0] == 2.5, "the learning rate fell after the second epoch"
+
+
+def test_learning_curves_refuse_a_name_that_was_not_logged():
+    with pytest.raises(ValueError, match=r"loss, val_loss.*Received: 'auc'"):
+        plots.plot_learning_curves(_HISTORY, metrics=("loss", "auc"))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_channels_are_drawn_in_their_colours(dtype):
+    full = np.iinfo(dtype).max if dtype != "float32" else 1
+    image = np.zeros((8, 8, 4), dtype)
+    image[:4, :, 3] = full // 2 if dtype != "float32" else 0.5
+    figure = plots.plot_channels(image, title="sample")
+    yellow, merge = figure.axes[3], figure.axes[4]
+    assert yellow.get_title() == "yellow: endoplasmic reticulum\n(× 2.0)"
+    np.testing.assert_allclose(yellow.images[0].get_array()[0, 0], (1, 1, 0))
+    np.testing.assert_allclose(merge.images[0].get_array()[[0, 7], 0], [(1, 1, 0), (0, 0, 0)])
+
+
+def test_channels_of_other_names_are_gray():
+    figure = plots.plot_channels(np.ones((4, 4, 2)), channels=("DAPI", "magenta"))
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array()[0, 0], (1, 1, 1))
+    np.testing.assert_allclose(figure.axes[1].images[0].get_array()[0, 0], (1, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments", "message"),
+    [((8, 8, 3), {}, r"\(height, width, 4\).*\(8, 8, 3\)"), ((8, 8, 4), {"saturated": 100}, "per cent.*100")],
+)
+def test_channels_refuse_wrong_input(shape, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        plots.plot_channels(np.zeros(shape), **arguments)
+
+
+def _calibrator(**changes):
+    values = {
+        "thresholds_": np.array([0.3, np.inf, 0.7]),
+        "scores_": np.array([0.5, 0.0, 1.0]),
+        "support_": np.array([10, 0, 3]),
+        "class_names": None,
+        "from_logits": False,
+    }
+    return SimpleNamespace(**(values | changes))
+
+
+def test_thresholds_mark_what_is_never_predicted():
+    figure = plots.plot_thresholds(_calibrator(), class_names=atlas.CLASS_NAMES[:3])
+    threshold, score, support = figure.axes
+    drawn, never = (np.ma.filled(c.get_offsets(), np.nan) for c in threshold.collections)
+    np.testing.assert_allclose(drawn[:, 0], [0.3, np.nan, 0.7])
+    np.testing.assert_array_equal(never, [[0, 1]])
+    assert score.get_title() == "F1 (mean of all 0.500)"
+    assert [text.get_text() for text in support.texts] == ["10", "0", "3"]
+    assert [label.get_text() for label in threshold.get_yticklabels()] == list(atlas.CLASS_NAMES[:3])
+
+
+def test_thresholds_refuse_another_number_of_names():
+    with pytest.raises(ValueError, match=r"3 names. Received: 2"):
+        plots.plot_thresholds(_calibrator(), class_names=["a", "b"])
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_threshold_curves_show_the_chosen_point_on_the_curve(from_logits):
+    rng = np.random.default_rng(0)
+    labels = (rng.uniform(size=(300, 6)) < 0.3).astype(int)
+    labels[:, 2] = 0
+    scores = rng.normal(size=labels.shape) + 2 * labels - 1
+    if not from_logits:
+        scores = 1 / (1 + np.exp(-scores))
+    calibrator = ThresholdCalibrator("max_f1", from_logits=from_logits).fit(scores, labels)
+    figure = plots.plot_threshold_curves(calibrator, scores, labels)
+    assert len([axes for axes in figure.axes if axes.axison]) == 6
+    for column in (0, 1, 3, 4, 5):
+        curve, interval, point = figure.axes[column].lines
+        assert curve.get_ydata().max() == pytest.approx(calibrator.scores_[column])
+        assert point.get_ydata()[0] == pytest.approx(calibrator.scores_[column])
+        low, high = interval.get_ydata()
+        assert low < point.get_ydata()[0] < high
+        logit = calibrator.thresholds_[column]
+        logit = logit if from_logits else np.log(logit / (1 - logit))
+        assert point.get_xdata()[0] == pytest.approx(logit)
+    assert figure.axes[2].texts[0].get_text() == "never predicted"
+    assert plots.plot_threshold_curves(calibrator, scores, labels, classes=[4]).axes[0].get_title().startswith("4 (")
+
+
+def test_threshold_curves_refuse_a_class_that_is_not_there():
+    calibrator = ThresholdCalibrator().fit([[0.2], [0.7]], [[0], [1]])
+    with pytest.raises(ValueError, match=r"classes.*0 to 0.*\[1\]"):
+        plots.plot_threshold_curves(calibrator, [[0.2], [0.7]], [[0], [1]], classes=[1])
+
+
+def test_missing_matplotlib_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"keras-hpa\[plots\]"):
+        plots.plot_learning_curves(_HISTORY)

@@ -1,0 +1,320 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import f1_score
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks
+
+from keras_hpa import ThresholdCalibrator, atlas
+from keras_hpa.thresholds.score_checks import METHODS
+
+
+def _scores_and_labels(num_samples=200, num_classes=5, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = (rng.uniform(size=(num_samples, num_classes)) < 0.2).astype(np.int8)
+    logits = rng.normal(size=labels.shape) + 2 * labels - 1.5
+    return (1 / (1 + np.exp(-logits))).astype(np.float32), labels
+
+
+def _transcribed_report_rule(scores, labels):
+    """The notebook's loop: the first best of a grid of a thousand."""
+    grid = np.arange(0, 1, 0.001)
+    f1 = np.zeros((len(grid), labels.shape[1]))
+    for row, t in enumerate(grid):
+        for column in range(labels.shape[1]):
+            predicted = scores[:, column] > t
+            hits = np.sum(predicted & (labels[:, column] == 1))
+            f1[row, column] = 2 * hits / max(predicted.sum() + labels[:, column].sum(), 1)
+    return np.array([grid[np.where(f1[:, c] == f1[:, c].max())[0][0]] for c in range(labels.shape[1])])
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("network", ["resnet34", "vgg16", "blue_only_vgg16"])
+def test_report_rule_equals_its_transcription_on_real_networks(real_data, network):
+    with np.load(real_data / "scores" / "validation_6215.npz") as file:
+        scores, labels = file[network], file["labels"]
+    expected = _transcribed_report_rule(scores, labels)
+    calibrator = ThresholdCalibrator(method="report").fit(scores, labels)
+    np.testing.assert_array_equal(calibrator.thresholds_, expected + 1e-4)
+    np.testing.assert_array_equal(calibrator.predict(scores), scores >= expected + 1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_report_rule_equals_its_transcription_on_the_grid_too(seed, dtype):
+    scores, labels = _scores_and_labels(seed=seed)
+    scores = scores.round(seed % 4 + 1).astype(dtype)
+    calibrator = ThresholdCalibrator(method="report", intercept=0).fit(scores, labels)
+    np.testing.assert_array_equal(calibrator.thresholds_, _transcribed_report_rule(scores, labels))
+
+
+def test_report_rule_warns_of_absent_classes_and_predicts_them():
+    scores, labels = _scores_and_labels()
+    labels[:, [1, 3]] = 0
+    with pytest.warns(UserWarning, match=r"no positives of class 1 \(Nuclear membrane\), 3 \(Nucleoli fibrillar"):
+        calibrator = ThresholdCalibrator(method="report", class_names=atlas.CLASS_NAMES[:5]).fit(scores, labels)
+    assert calibrator.thresholds_[1] == 1e-4
+    assert calibrator.predict(scores)[:, [1, 3]].mean() > 0.999
+    assert calibrator.flags_[1] == ("no positives",)
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in ("fixed", "report")])
+def test_absent_class_is_never_predicted(method, tmp_path):
+    scores, labels = _scores_and_labels()
+    labels[:, 2] = 0
+    labels[:50, 2] = -1
+    calibrator = ThresholdCalibrator(method=method).fit(scores, labels)
+    assert calibrator.thresholds_[2] == np.inf
+    assert np.isfinite(np.delete(calibrator.thresholds_, 2)).all()
+    assert not calibrator.predict(np.ones_like(scores))[:, 2].any()
+    assert calibrator.flags_[2] == ("no positives",)
+    assert calibrator.support_[2] == 0
+    calibrator.save(tmp_path / "thresholds.json")
+    assert json.loads((tmp_path / "thresholds.json").read_text())["thresholds"][2] is None
+    assert ThresholdCalibrator.load(tmp_path / "thresholds.json").thresholds_[2] == np.inf
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_predict_is_score_at_least_threshold(method):
+    scores, labels = _scores_and_labels()
+    calibrator = ThresholdCalibrator(method=method).fit(scores, labels)
+    at = np.tile(calibrator.thresholds_, (2, 1))
+    at[1] = np.nextafter(at[1], 0)
+    np.testing.assert_array_equal(calibrator.predict(at), [[1] * 5, [0] * 5])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_are_f1_on_the_fitting_data(method):
+    scores, labels = _scores_and_labels()
+    calibrator = ThresholdCalibrator(method=method).fit(scores, labels)
+    np.testing.assert_allclose(calibrator.scores_, f1_score(labels, calibrator.predict(scores), average=None))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unknown_labels_count_for_nothing(method):
+    scores, labels = _scores_and_labels()
+    more_scores, more_labels = _scores_and_labels(seed=1)
+    more_labels[:] = -1
+    calibrator = ThresholdCalibrator(method=method)
+    alone = calibrator.fit(scores, labels)
+    thresholds, support = alone.thresholds_, alone.support_
+    both = calibrator.fit(np.concatenate([scores, more_scores]), np.concatenate([labels, more_labels]))
+    np.testing.assert_array_equal(both.thresholds_, thresholds)
+    np.testing.assert_array_equal(both.support_, support)
+
+
+def test_fixed_takes_what_the_user_gives():
+    scores, labels = _scores_and_labels()
+    labels[:, 0] = 0
+    given = [0.1, 0.2, 0.3, 0.4, np.inf]
+    np.testing.assert_array_equal(ThresholdCalibrator("fixed", thresholds=given).fit(scores, labels).thresholds_, given)
+    np.testing.assert_array_equal(
+        ThresholdCalibrator("fixed", thresholds=0.2).fit(scores, labels).predict(scores), scores >= 0.2
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_saved_and_loaded_predicts_the_same(method, tmp_path):
+    scores, labels = _scores_and_labels()
+    calibrator = ThresholdCalibrator(method, class_names=list("abcde"), thresholds=(0.1, 0.2, 0.3, 0.4, np.inf))
+    calibrator.fit(scores, labels).save(tmp_path / "thresholds.json")
+    loaded = ThresholdCalibrator.load(tmp_path / "thresholds.json")
+    np.testing.assert_array_equal(loaded.thresholds_, calibrator.thresholds_)
+    np.testing.assert_array_equal(loaded.scores_, calibrator.scores_)
+    np.testing.assert_array_equal(loaded.support_, calibrator.support_)
+    np.testing.assert_array_equal(loaded.predict(scores), calibrator.predict(scores))
+    assert loaded.flags_ == calibrator.flags_
+    assert {k: v for k, v in loaded.get_params().items() if k != "thresholds"} == {
+        k: v for k, v in calibrator.get_params().items() if k != "thresholds"
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["thresholds.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("no json", "not JSON"),
+        ("[]", "another content"),
+        ('{"format": "keras_hpa.ThresholdCalibrator", "version": 99}', "99"),
+    ],
+)
+def test_foreign_file_is_refused(content, message, tmp_path):
+    (tmp_path / "file.json").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        ThresholdCalibrator.load(tmp_path / "file.json")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_no_attributes_set_in_init,
+        estimator_checks.check_parameters_default_constructible,
+        estimator_checks.check_get_params_invariance,
+        estimator_checks.check_set_params,
+        estimator_checks.check_estimator_repr,
+        estimator_checks.check_estimator_cloneable,
+        estimator_checks.check_mixin_order,
+        estimator_checks.check_estimator_tags_renamed,
+        estimator_checks.check_valid_tag_types,
+    ],
+)
+def test_passes_the_estimator_checks_that_apply(check):
+    check("ThresholdCalibrator", ThresholdCalibrator())
+
+
+def test_unfitted_calibrator_says_so():
+    with pytest.raises(NotFittedError):
+        ThresholdCalibrator().predict([[0.5]])
+
+
+def test_works_in_pipelines_searches_and_cross_validation():
+    scores, labels = _scores_and_labels()
+    logits = np.log(scores / (1 - scores))
+    to_scores = FunctionTransformer(lambda z: 1 / (1 + np.exp(-z)))
+    pipeline = make_pipeline(to_scores, ThresholdCalibrator("max_f1"))
+    predicted = pipeline.fit(logits, labels).predict(logits)
+    np.testing.assert_array_equal(predicted, ThresholdCalibrator("max_f1").fit(scores, labels).predict(scores))
+    out_of_fold = cross_val_predict(ThresholdCalibrator("prevalence"), scores, labels, cv=4)
+    assert out_of_fold.shape == labels.shape
+    first = ThresholdCalibrator("prevalence").fit(scores[50:], labels[50:])
+    np.testing.assert_array_equal(out_of_fold[:50], first.predict(scores[:50]))
+    search = GridSearchCV(ThresholdCalibrator(), {"method": ["fixed", "auto"]}, cv=3).fit(scores, labels)
+    assert search.best_params_ == {"method": "auto"}
+
+
+def test_score_is_macro_f1_over_the_classes_that_occur():
+    scores, labels = _scores_and_labels()
+    calibrator = ThresholdCalibrator().fit(scores, labels)
+    labels[:, 2] = 0
+    expected = f1_score(labels, calibrator.predict(scores), average=None, zero_division=0.0)[[0, 1, 3, 4]].mean()
+    assert calibrator.score(scores, labels) == pytest.approx(expected)
+    assert np.isnan(calibrator.score(scores, np.zeros_like(labels)))
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_margins_are_positive_where_predicted(from_logits):
+    scores, labels = _scores_and_labels()
+    labels[:, 1] = 0
+    if from_logits:
+        scores = np.log(scores / (1 - scores))
+    calibrator = ThresholdCalibrator("prevalence", from_logits=from_logits).fit(scores, labels)
+    on_the_edge = np.where(np.isfinite(calibrator.thresholds_), calibrator.thresholds_, 0.5)[None]
+    for judged in (scores, on_the_edge):
+        margins = calibrator.transform(judged)
+        np.testing.assert_array_equal(margins >= 0, calibrator.predict(judged) == 1)
+    assert (calibrator.transform(scores)[:, 1] == -np.inf).all()
+
+
+def test_at_least_one_adds_the_nearest_class_where_nothing_passes():
+    thresholds = [0.5, 0.1, np.inf]
+    scores = [[0.4, 0.05, 0.99], [0.1, 0.05, 0.99], [0.6, 0.01, 0.0], [0.0, 0.0, 1.0]]
+    calibrator = ThresholdCalibrator("fixed", thresholds=thresholds, at_least_one=True)
+    calibrator.fit(scores, np.zeros((4, 3)))
+    np.testing.assert_array_equal(calibrator.predict(scores), [[1, 0, 0], [0, 1, 0], [1, 0, 0], [1, 0, 0]])
+    calibrator.set_params(thresholds=np.inf).fit(scores, np.zeros((4, 3)))
+    assert not calibrator.predict(scores).any()
+
+
+def test_flags_say_what_is_unusual():
+    scores = np.tile(np.linspace(0.1, 0.9, 30)[:, None], 5)
+    scores[:, 4] = 0.5
+    labels = np.zeros((30, 5), int)
+    labels[:, 0] = -1
+    labels[:4, 2] = 1
+    labels[:, 3] = 1
+    labels[:15, 4] = 1
+    flags = ThresholdCalibrator().fit(scores, labels).flags_
+    assert flags == [
+        ("no known labels",),
+        ("no positives",),
+        ("few positives",),
+        ("no negatives",),
+        ("constant scores",),
+    ]
+
+
+def test_is_a_scikit_learn_estimator():
+    calibrator = ThresholdCalibrator("report", 0.01, class_names=["a"])
+    assert clone(calibrator).get_params() == calibrator.get_params()
+    assert not hasattr(clone(calibrator.fit([[0.1], [0.9]], [[0], [1]])), "thresholds_")
+
+
+def test_swapped_arguments_are_refused():
+    scores, labels = _scores_and_labels()
+    with pytest.raises(ValueError, match="swapped"):
+        ThresholdCalibrator().fit(labels, scores)
+
+
+@pytest.mark.parametrize(
+    ("score", "label", "message"),
+    [
+        (np.nan, 0, r"`y_score`.*nan in row 1, class 0 \(a\)"),
+        (1.5, 0, r"`y_score`.*from_logits.*1.5 in row 1, class 0 \(a\)"),
+        (-np.inf, 0, r"`y_score`.*-inf in row 1, class 0 \(a\)"),
+        (0.5, 2, r"`y_true`.*2.* in row 1, class 0 \(a\)"),
+        (0.5, np.nan, r"`y_true`.*nan in row 1, class 0 \(a\)"),
+    ],
+)
+def test_wrong_value_is_named(score, label, message):
+    with pytest.raises(ValueError, match=message):
+        ThresholdCalibrator(class_names=["a"]).fit([[0.2], [score]], [[0], [label]])
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "message"),
+    [
+        (np.zeros((3, 2)), np.zeros((2, 2)), r"shape.*\(3, 2\)"),
+        (np.zeros(3), np.zeros(3), "num_samples, num_classes"),
+        (np.zeros((0, 2)), np.zeros((0, 2)), "num_samples, num_classes"),
+        (np.zeros((3, 2)), np.zeros((3, 2)), "2.*class_names|class_names.*2"),
+    ],
+)
+def test_wrong_shape_is_named(scores, labels, message):
+    with pytest.raises(ValueError, match=message):
+        ThresholdCalibrator(class_names=["a"]).fit(scores, labels)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "best"}, "'best'"),
+        ({"intercept": np.nan}, "intercept"),
+        ({"beta": 0}, "beta"),
+        ({"thresholds": -0.1}, "thresholds"),
+        ({"thresholds": [[0.5]]}, "thresholds"),
+        ({"prevalence": [0.5, 1.5]}, "prevalence"),
+        ({"absent_classes": "always"}, "'always'"),
+        ({"min_support": 0}, "min_support"),
+        ({"num_resamples": 0}, "num_resamples"),
+    ],
+)
+def test_wrong_argument_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ThresholdCalibrator(**arguments)
+
+
+def test_wrong_number_of_columns_is_named():
+    scores, labels = _scores_and_labels()
+    calibrator = ThresholdCalibrator().fit(scores, labels)
+    with pytest.raises(ValueError, match=r"5 columns.*4"):
+        calibrator.predict(scores[:, :4])
+    with pytest.raises(ValueError, match=r"5 classes.*2"):
+        ThresholdCalibrator("fixed", thresholds=[0.1, 0.2]).fit(scores, labels)
+
+
+@pytest.mark.parametrize("weights", [np.ones(3), -np.ones(200), np.full(200, np.nan)])
+def test_wrong_weights_are_named(weights):
+    scores, labels = _scores_and_labels()
+    with pytest.raises(ValueError, match="sample_weight"):
+        ThresholdCalibrator().fit(scores, labels, weights)
+
+
+@pytest.mark.parametrize(("scores", "labels"), [([["a"]], [[1]]), ([[0.5]], [["a"]])])
+def test_text_is_refused(scores, labels):
+    with pytest.raises(TypeError, match="must hold numbers"):
+        ThresholdCalibrator().fit(scores, labels)
