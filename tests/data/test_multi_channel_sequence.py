@@ -386,3 +386,13 @@ def test_integers_whose_maximum_says_nothing_need_a_max_value(dtype):
     np.testing.assert_array_equal(MultiChannelSequence(source, max_value=255)[0], 1)
     with pytest.raises(ValueError, match=rf"`max_value` must say.*{dtype}"):
         MultiChannelSequence(source)[0]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_memory_is_used_again_but_never_what_somebody_holds(workers):
+    images = np.arange(24, dtype="uint8")[:, None, None, None] * np.ones((4, 4, 1), "uint8")
+    sequence = MultiChannelSequence(ArraySource(images), batch_size=2, dtype="source", workers=workers)
+    addresses = {sequence[index].ctypes.data for index in range(12)}
+    assert len(addresses) <= 4
+    views = [sequence[index][1:, ..., 0] for index in range(12)]
+    assert [int(view[0, 0, 0]) for view in views] == list(range(1, 24, 2))
