@@ -252,6 +252,9 @@ def _check_labels(labels: npt.ArrayLike, num_samples: int) -> npt.NDArray[np.flo
             f"`labels` must be numbers with one row per sample, {num_samples}. "
             f"Received: {array.dtype} of shape {array.shape}"
         )
+    missing = np.flatnonzero(np.isnan(array).any(axis=tuple(range(1, array.ndim))))
+    if len(missing):
+        raise ValueError(f"`labels` must be numbers, -1 where unknown. Received: NaN in row {missing[0]}")
     return array.astype(np.float32)
 
 
