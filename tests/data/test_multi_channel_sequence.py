@@ -386,3 +386,14 @@ def test_integers_whose_maximum_says_nothing_need_a_max_value(dtype):
     np.testing.assert_array_equal(MultiChannelSequence(source, max_value=255)[0], 1)
     with pytest.raises(ValueError, match=rf"`max_value` must say.*{dtype}"):
         MultiChannelSequence(source)[0]
+
+
+def test_in_order_reads_the_same_images_once_whatever_is_drawn():
+    training = _sequence(7, batch_size=2, shuffle=True, sampler="with_replacement", batches_per_epoch=9, shard=(1, 2))
+    before = _numbers(training)
+    assert [images[:, 0, 0, 0].tolist() for images in training.in_order()] == [[0, 1], [2, 3], [4, 5], [6]]
+    assert [images[:, 0, 0, 0].tolist() for images in training.in_order(3, 6)] == [[3, 4], [5]]
+    training.epoch = 0
+    assert _numbers(training) == before
+    resized = MultiChannelSequence(_numbered(3), image_size=5, max_value=2.0, workers=0).in_order(2)[0]
+    np.testing.assert_array_equal(resized, np.ones((1, 5, 5, 4), "float32"))
