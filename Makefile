@@ -8,7 +8,7 @@ WITHOUT_KERAS := $(addprefix --ignore tests/data/,synthetic_atlas \
 	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py)
 
 .PHONY: demo demo-inception test test-backends lint type wheel check clean \
-	bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
+	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
 demo: .venv/plots
 	$(BIN)/python examples/demo.py --output demo
@@ -45,6 +45,10 @@ bench-loading bench-losses bench-metrics bench-models: .venv/dev
 
 bench-thresholds: .venv/dev
 	$(BIN)/python benchmarks/thresholds.py --simulated 60
+
+bench-inference: .venv/dev
+	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/averaging.py
 
 bench-synthetic: .venv/dev
 	$(BIN)/python benchmarks/synthetic_atlas.py
