@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-_FEW_POSITIVES = 10  # as in the calibrator's flags
+FEW_POSITIVES = 10  # as in the calibrator's flags
 
 
 def macro_f1_interval(labels: np.ndarray, predicted: np.ndarray, num_resamples: int = 1000) -> dict[str, float]:
@@ -46,42 +46,40 @@ def find_what_to_look_at(
 ) -> list[tuple[str, str]]:
     """Sentences about what is unusual, each with the classes it speaks of."""
     occurring = [row for row in rows if row["support"]]
-    few = [row for row in occurring if row["support"] < _FEW_POSITIVES]
-    many = sorted((row for row in occurring if row["support"] >= _FEW_POSITIVES), key=lambda row: row["f_beta"])
-    weak = [row for row in many if row["f_beta"] < 0.5][:5]
+    few = [row for row in occurring if row["support"] < FEW_POSITIVES]
+    many = sorted((row for row in occurring if row["support"] >= FEW_POSITIVES), key=lambda row: row["f_beta"])
+    weak = [row for row in many if row["f_beta"] < 0.5]
     often = [row for row in rows if row["predicted"] > max(2 * row["support"], row["support"] + 5)]
+    often.sort(key=lambda row: row["support"] - row["predicted"])
     silent = [row for row in occurring if not row["predicted"]]
+    absent = [row for row in rows if not row["support"]]
     without = int((predicted.sum(axis=1) == 0).sum())
     found = [
-        (
-            "Never predicted, though validation samples carry them: their score never passes the threshold.",
-            _list(silent, lambda row: f"{row['support']:.0f} samples"),
-        ),
-        (
-            "Predicted more than twice as often as they occur: many false alarms.",
-            _list(often, lambda row: f"{row['predicted']} for {row['support']:.0f}"),
-        ),
-        ("Lowest F1 among the classes with enough samples to tell.", _list(weak, lambda row: f"{row['f_beta']:.2f}")),
-        (
-            f"Fewer than {_FEW_POSITIVES} validation samples carry them: look at their intervals, not at their F1.",
-            _list(few, lambda row: f"{row['support']:.0f}"),
-        ),
-        (
-            "No validation sample carries them: nothing is known about these classes.",
-            _list([row for row in rows if not row["support"]]),
-        ),
+        ("never predicted, though there are samples that carry them", silent, "{support:.0f} samples"),
+        ("predicted more than twice as often as they occur", often, "{predicted} for {support:.0f}"),
+        (f"weak, with an F1 below 0.5 on {FEW_POSITIVES} samples or more", weak, "{f_beta:.2f}"),
+        (f"on fewer than {FEW_POSITIVES} samples each: their intervals tell more than their F1", few, "{support:.0f}"),
+        ("carried by no validation sample: nothing is known about them", absent, ""),
     ]
-    sentences = [(sentence, told) for sentence, told in found if told]
+    sentences = [
+        (f"{_count(classes, rows)} {words}", _list(classes, tell)) for words, classes, tell in found if classes
+    ]
     if without:
-        sentences.append((f"{without} of {len(labels)} samples get no label at all.", ""))
+        sentences.append((f"{without} of {len(labels)} samples get no label at all", ""))
     return sentences + [
         (sentence, "") for name, history in histories.items() for sentence in _look_at_curves(name, history)
     ]
 
 
-def _list(rows: Sequence[Mapping], tell=None, most: int = 8) -> str:
-    told = [row["class"] if tell is None else f"{row['class']} ({tell(row)})" for row in rows[:most]]
-    return ", ".join(told) + (f" and {len(rows) - most} more" if len(rows) > most else "")
+def _count(classes: Sequence[Mapping], rows: Sequence[Mapping]) -> str:
+    if len(classes) == len(rows):
+        return "Every class is" if len(rows) > 1 else "The class is"
+    return f"{len(classes)} of {len(rows)} classes {'is' if len(classes) == 1 else 'are'}"
+
+
+def _list(classes: Sequence[Mapping], tell: str, most: int = 5) -> str:
+    told = [f"{row['class']} ({tell.format_map(row)})" if tell else str(row["class"]) for row in classes[:most]]
+    return ", ".join(told) + (f" and {len(classes) - most} more" if len(classes) > most else "")
 
 
 def _look_at_curves(name: str, history: Mapping[str, Sequence[float]]) -> list[str]:
@@ -89,11 +87,11 @@ def _look_at_curves(name: str, history: Mapping[str, Sequence[float]]) -> list[s
     if len(losses) < 2:
         return []
     if not np.isfinite(losses).all():
-        return [f"{name}: the validation loss is not finite. A lower learning rate may help."]
+        return [f"{name}: the validation loss is not finite; a lower learning rate may help"]
     best = int(losses.argmin())
     if best == len(losses) - 1:
-        return [f"{name}: the validation loss was lowest in the last epoch. A longer training may do better."]
+        return [f"{name}: the validation loss was lowest in the last epoch; a longer training may do better"]
     return [
         f"{name}: the validation loss was lowest in epoch {best + 1} of {len(losses)}, {losses[best]:.3f}, and "
-        f"{losses[-1]:.3f} at the end."
+        f"{losses[-1]:.3f} at the end"
     ]

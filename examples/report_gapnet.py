@@ -111,7 +111,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     histories = {"stage 1": history, "stage 2": history_of_head}
     training_run.write_results(
-        run, "GapNet", model, calibrator, validated, scores, histories, training_samples=len(training)
+        run,
+        f"GapNet, preset {run.preset}",
+        model,
+        calibrator,
+        validated,
+        scores,
+        histories,
+        training_samples=len(training),
     )
 
 

@@ -119,7 +119,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     predicted = calibrator.predict(model.predict(training_run.make_sequence(run, test, **reading)))
     keras_hpa.write_submission(run.output / "submission.csv", test.ids, predicted)
     training_run.write_results(
-        run, run.backbone, model, calibrator, validated, scores, histories, training_samples=len(training)
+        run,
+        f"{run.backbone}, preset {run.preset}",
+        model,
+        calibrator,
+        validated,
+        scores,
+        histories,
+        training_samples=len(training),
     )
 
 

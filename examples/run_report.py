@@ -12,7 +12,7 @@ import cv2
 import jinja2
 import keras
 import numpy as np
-from report_findings import count_pairs, find_what_to_look_at, macro_f1_interval
+from report_findings import FEW_POSITIVES, count_pairs, find_what_to_look_at, macro_f1_interval
 
 import keras_hpa
 from keras_hpa.data.replacing import replacing
@@ -47,7 +47,7 @@ def write_report(
         calibrator: the fitted thresholds; its `class_names` are those of the report.
         histories: one history for each stage of the training; it may be empty.
         settings: names and values that belong to the run.
-        classes: the classes whose samples are shown; the two best and the two worst if not given.
+        classes: the numbers of the classes whose samples are shown; two of the best and two of the worst if not given.
     """
     rows = [row | {"number": number} for number, row in enumerate(calibrator.report().rows)]
     labels, predicted = validation.labels, calibrator.predict(scores)
@@ -55,7 +55,7 @@ def write_report(
         row["predicted"] = int(count)
     occurring = sorted((row for row in rows if row["support"]), key=lambda row: -row["f_beta"])
     if classes is None:
-        classes = [row["number"] for row in (*occurring[:2], *occurring[2:][-2:])]
+        classes = _choose_classes(occurring)
     pairs = count_pairs(labels, predicted)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -85,7 +85,7 @@ def write_report(
         settings={
             "model": f"{model.name}, {model.count_params():,} parameters, input {model.input_shape[1:]}",
             "thresholds": f"method {calibrator.method!r}",
-            **{name.replace("_", " "): value for name, value in settings.items() if value is not None},
+            **{name.replace("_", " "): _in_words(value) for name, value in settings.items() if value is not None},
         },
         versions=_versions(),
         infinity=float("inf"),
@@ -93,6 +93,15 @@ def write_report(
     )
     with replacing(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
+
+
+def _choose_classes(occurring: Sequence[dict]) -> list[int]:
+    """The two classes with the best F1 and the two with the worst, of those with enough samples to tell."""
+    enough = [row for row in occurring if row["support"] >= FEW_POSITIVES]
+    if len(enough) < 4:
+        common = sorted(occurring, key=lambda row: -row["support"])[:8]
+        enough = [row for row in occurring if row in common]
+    return [row["number"] for row in (*enough[:2], *enough[2:][-2:])]
 
 
 def _draw_stage(name: str, history: Mapping[str, Sequence[float]]) -> dict[str, object]:
@@ -107,8 +116,17 @@ def _draw_stage(name: str, history: Mapping[str, Sequence[float]]) -> dict[str, 
             ]
             figure = keras_hpa.plots.plot_learning_curves(history, [metric])
             curves.append({"picture": _svg_uri(figure), "words": f"{words}: {', '.join(told)}"})
-    last = {metric: values[-1] for metric, values in history.items() if len(values)}
-    return {"name": name, "num_epochs": max(map(len, history.values()), default=0), "curves": curves, "last": last}
+    last = {
+        metric.replace("val_", "validation ").replace("_", " "): values[-1]
+        for metric, values in history.items()
+        if len(values)
+    }
+    return {
+        "name": name.capitalize(),
+        "num_epochs": max(map(len, history.values()), default=0),
+        "curves": curves,
+        "last": last,
+    }
 
 
 def _show_classes(
@@ -137,7 +155,7 @@ def _show_classes(
                 "verdict": _VERDICTS[bool(truth[index] == 1), bool(passed[index])],
                 "score": float(scores[index, number]),
                 "true": [names[one] for one in np.flatnonzero(validation.labels[index] == 1)],
-                "predicted": [names[one] for one in np.flatnonzero(predicted[index])],
+                "predicted": [names[one] for one in np.argsort(-scores[index]) if predicted[index, one]],
             }
             for why, index in chosen
         ]
@@ -213,6 +231,10 @@ def _most_different(pairs: np.ndarray, num_pairs: int = 8) -> list[tuple[int, in
     difference = np.abs(true - predicted)[ones, others]
     order = [place for place in np.argsort(-difference, kind="stable")[:num_pairs] if difference[place]]
     return [(i, j, true[i, j], predicted[i, j]) for i, j in zip(ones[order], others[order], strict=True)]
+
+
+def _in_words(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def _versions() -> dict[str, str]:
