@@ -10,10 +10,10 @@ WITHOUT_KERAS := $(addprefix --ignore tests/data/,synthetic_atlas \
 .PHONY: demo demo-inception test test-backends lint type wheel check clean \
 	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
-demo: .venv/plots
+demo: .venv/examples
 	$(BIN)/python examples/demo.py --output demo
 
-demo-inception: .venv/plots
+demo-inception: .venv/examples
 	$(BIN)/python examples/demo.py --output demo --inception-backbone InceptionResNetV2
 
 test: .venv/dev
@@ -60,13 +60,13 @@ clean:
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/plots: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[plots]'
+.venv/examples: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[examples]'
 	touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev]'
-	touch $@ .venv/plots
+	touch $@ .venv/examples
 
 .venv/backends: .venv/dev
 	$(INSTALL) --editable '.[jax,torch]'
