@@ -1,4 +1,4 @@
-"""Figures: learning curves, the channels of a sample, where a class was seen, thresholds. They need Matplotlib, an extra.
+"""Figures: learning curves, channels, where a class was seen, thresholds. They need Matplotlib, an extra.
 
 Every function returns a `matplotlib.figure.Figure` and leaves Matplotlib's global state alone; `figure.savefig(path)`
 writes it, a notebook shows it.
