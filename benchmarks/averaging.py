@@ -22,6 +22,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 import keras_hpa
 
 NUM_FOLDS = 3
+WHOLE, FOLD, FOLDS = "one model", "one fold (mean of three)", "three folds, averaged"
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
         whole = train(source, atlas.labels, training, seed, args)
         models = [train(source, atlas.labels, training[fit], seed, args) for fit, _ in folds]
         sequence = keras_hpa.MultiChannelSequence(keras_hpa.subset(source, held_out), batch_size=32, dtype="source")
-        ways = {"one model": [whole], "one fold (mean of three)": models, "three folds, averaged": [models]}
+        ways = {WHOLE: [whole], FOLD: models, FOLDS: [models]}
         for transforms, (name, choices) in itertools.product((None, "dihedral"), ways.items()):
             scores = [keras_hpa.predict_scores(one, sequence, transforms, verbose=0) for one in choices]
             values = np.mean([judge(one, atlas.labels[held_out]) for one in scores], axis=0)
@@ -89,7 +90,7 @@ def judge(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
 
 
 def print_table(results: dict[tuple[str, str], list[tuple[float, float]]]) -> None:
-    plain = np.array(results["one model", "none"])
+    plain = np.array(results[WHOLE, "none"])
     print("\n| models | transforms | macro-F1 | gain | macro-AUC | gain |\n| --- | --- | --- | --- | --- | --- |")
     for (name, transforms), seeds in results.items():
         values = np.array(seeds)
@@ -98,6 +99,15 @@ def print_table(results: dict[tuple[str, str], list[tuple[float, float]]]) -> No
             gain = values[:, column] - plain[:, column]
             cells += [with_error(values[:, column]), with_error(gain, "+") if gain.any() else ""]
         print(f"| {name} | {transforms} | {' | '.join(cells)} |")
+    print("\nGains of macro-F1 and macro-AUC, paired by seed:")
+    for what, one, other in (
+        ("three folds over one of them", (FOLDS, "none"), (FOLD, "none")),
+        ("dihedral over none, one model", (WHOLE, "dihedral"), (WHOLE, "none")),
+        ("dihedral over none, one fold", (FOLD, "dihedral"), (FOLD, "none")),
+        ("both over one fold without", (FOLDS, "dihedral"), (FOLD, "none")),
+    ):
+        gain = np.array(results[one]) - np.array(results[other])
+        print(f"- {what}: {with_error(gain[:, 0], '+')}, {with_error(gain[:, 1], '+')}")
 
 
 def with_error(values: np.ndarray, sign: str = "") -> str:
