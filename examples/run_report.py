@@ -20,7 +20,6 @@ from keras_hpa.data.replacing import replacing
 _CURVES = {"loss": "Loss", "macro_f1": "Macro-F1", "accuracy": "Accuracy"}
 _MOST_CLASSES_IN_HEAT_MAP = 40
 _PICTURE_SIZE, _CHANNEL_SIZE = 288, 160  # pixels
-_FOR, _AGAINST = (1.0, 0.55, 0.0), (0.2, 0.5, 1.0)  # red, green and blue
 _PACKAGES = ("keras", "numpy", "scikit-learn", "opencv-python-headless")
 
 
@@ -89,7 +88,6 @@ def write_report(
         },
         versions=_versions(),
         infinity=float("inf"),
-        scale=[f"rgb({', '.join(f'{255 * part:.0f}' for part in colour)})" for colour in (_AGAINST, _FOR)],
     )
     with replacing(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
@@ -185,27 +183,23 @@ def _draw_samples(
 ) -> list[dict[str, object]]:
     """Pictures of each image: its channels merged, where the network saw a class in it, and each channel."""
     maps = keras_hpa.class_activation_maps(model, images, [number])
+    channels = validation.source.channels
     drawn = []
     for image, where in zip(images, maps, strict=True):
-        panels = keras_hpa.plots.plot_channels(image, validation.source.channels).axes
-        pictures = [(axes.get_title(), np.asarray(axes.images[0].get_array())) for axes in panels]
-        merge = pictures.pop()[1]
+        panels = keras_hpa.plots.plot_channels(image, channels).axes
+        *pictures, merge = [(axes.get_title(), np.asarray(axes.images[0].get_array())) for axes in panels]
+        under, glow = keras_hpa.plots.plot_activation_maps(image, where, channels).axes[1].images
+        opacity = np.asarray(glow.get_alpha())[..., None]
+        seen = np.asarray(under.get_array()) * (1 - opacity) + glow.to_rgba(glow.get_array())[..., :3] * opacity
         drawn.append(
             {
-                "merge": _webp_uri(merge, _PICTURE_SIZE),
-                "map": _webp_uri(_overlay(merge, where[..., 0]), _PICTURE_SIZE),
+                "merge": _webp_uri(merge[1], _PICTURE_SIZE),
+                "seen": _webp_uri(seen, _PICTURE_SIZE),
+                "highest": float(where.max()),
                 "channels": [(name, _webp_uri(pixels, _CHANNEL_SIZE)) for name, pixels in pictures],
             }
         )
     return drawn
-
-
-def _overlay(merge: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """The merged channels in gray, coloured by what spoke for a class and what against it, up to the map's extreme."""
-    strength = (where / max(np.abs(where).max(), np.finfo(np.float32).tiny))[..., None]
-    gray = merge.mean(axis=-1, keepdims=True)
-    opacity = 0.75 * np.abs(strength)
-    return gray * (1 - opacity) + np.where(strength > 0, _FOR, _AGAINST) * opacity
 
 
 def _draw_heat_maps(rows: Sequence[dict], pairs: np.ndarray) -> list[dict[str, object]]:

@@ -66,7 +66,7 @@ def plot_activation_maps(
         positive = np.clip(one, 0, None)
         axes.imshow(shown.merge * _DIMMED)
         glow = axes.imshow(positive, cmap="inferno", vmin=0, vmax=highest, alpha=_OPAQUE * np.sqrt(positive / highest))
-        axes.set_title(name, fontsize=9)
+        axes.set_title(name, fontsize=9, parse_math=False)
     for axes in panels:
         axes.set_axis_off()
     bar = figure.colorbar(glow, ax=list(grid[:, -1]), fraction=0.06, pad=0.03)

@@ -46,7 +46,7 @@ def plot_channels(
     ):
         stain = f"{name}: {atlas.CHANNEL_STAINS[name]}" if name in atlas.CHANNEL_STAINS else name
         axes.imshow(values[..., None] * colour)
-        axes.set_title(f"{stain}\n(× {gain:.1f})", fontsize=8)
+        axes.set_title(f"{stain}\n(× {gain:.1f})", fontsize=8, parse_math=False)
     panels[-1].imshow(shown.merge)
     panels[-1].set_title("merge\n", fontsize=8)
     for axes in panels:

@@ -65,7 +65,7 @@ def plot_threshold_curves(
             axes.plot(place, row["f_beta"], "o", color=VALIDATION, markersize=5)
         else:
             axes.text(0.5, 0.9, "never predicted", transform=axes.transAxes, ha="center", va="top", fontsize=8)
-        axes.set_title(f"{row['class']} ({row['support']:.0f})", fontsize=9)
+        axes.set_title(f"{row['class']} ({row['support']:.0f})", fontsize=9, parse_math=False)
         axes.set_ylim(0, 1)
         axes.tick_params(labelsize=8)
         if not calibrator.from_logits and len(cuts):

@@ -40,7 +40,8 @@ def plot_thresholds(calibrator: ThresholdCalibrator, class_names: Sequence[str] 
     left.scatter(np.zeros(never.sum()), rows[never], color="0.6", marker="x", s=18, label="never predicted")
     if never.any():
         left.legend(frameon=False, fontsize=8)
-    left.set(title="threshold", yticks=rows, yticklabels=names)
+    left.set_title("threshold")
+    left.set_yticks(rows, names, parse_math=False)
     left.set_ylim(num_classes - 0.4, -0.6)
     if not calibrator.from_logits:
         left.set_xlim(-0.02, max(1.02, float(np.nanmax(thresholds, initial=0)) + 0.02))
