@@ -122,6 +122,7 @@ def replay(
     values: dict[Slot, Any],
     call: Callable[..., Any],
     calls: Sequence[Call] | None = None,
+    keep: Sequence[Slot] | None = None,
 ) -> dict[Slot, Any]:
     """Makes the calls again, on other tensors.
 
@@ -130,15 +131,22 @@ def replay(
         values: the tensors that are known, at least those that `calls` start from.
         call: is given each `Call`, its arguments and its keyword arguments, and returns what the layer would.
         calls: which calls to make; all if not given.
+        keep: which tensors to return; others are let go as soon as no call needs them. All if not given.
 
     Returns:
         The tensor of every slot.
     """
     values = dict(values)
-    for one in graph.calls if calls is None else calls:
+    made = graph.calls if calls is None else calls
+    last_use = {slot: number for number, one in enumerate(made) for slot in one.inputs}
+    for number, one in enumerate(made):
         args, kwargs = fill_in((one.args, one.kwargs), values)
         outputs = call(one, *args, **kwargs)
         values.update(zip(one.outputs, keras.tree.flatten(outputs), strict=True))
+        if keep is not None:
+            for slot in one.inputs:
+                if last_use[slot] == number and slot not in keep:
+                    values.pop(slot, None)
     return values
 
 

@@ -104,6 +104,7 @@ def test_padded_variant_keeps_what_stands_before_padding(negative):
     check_same(model, folded)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
