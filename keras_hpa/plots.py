@@ -49,6 +49,12 @@ def plot_learning_curves(
 
     Raises:
         ValueError: if `history` lacks one of `metrics`.
+
+    Example:
+        >>> history = {"loss": [0.31, 0.22, 0.19], "val_loss": [0.3, 0.26, 0.25]}  # of `model.fit(...).history`
+        >>> figure = plot_learning_curves(history, metrics=["loss"])
+        >>> [line.get_label() for line in figure.axes[0].lines]
+        ['training', 'validation']
     """
     for name in metrics:
         if name not in history:
@@ -91,6 +97,13 @@ def plot_channels(
 
     Raises:
         ValueError: if the shape of `image` does not fit `channels`, or `saturated` does not lie in 0 to 100.
+
+    Example:
+        >>> from keras_hpa import SyntheticAtlas
+        >>> source = SyntheticAtlas(1, image_size=(64, 64))
+        >>> figure = plot_channels(source.read(0), source.channels)
+        >>> [panel.get_title().splitlines()[0] for panel in figure.axes][-2:]
+        ['yellow: endoplasmic reticulum', 'merge']
     """
     pixels = np.asarray(image)
     if pixels.ndim != 3 or pixels.shape[-1] != len(channels):
@@ -128,6 +141,14 @@ def plot_thresholds(calibrator: ThresholdCalibrator, class_names: Sequence[str] 
 
     Raises:
         ValueError: if there are more or fewer names than classes.
+
+    Example:
+        >>> from keras_hpa import ThresholdCalibrator
+        >>> y_true = np.tile(np.eye(2, dtype="uint8"), (30, 1))
+        >>> calibrator = ThresholdCalibrator().fit(0.1 + 0.8 * y_true, y_true)
+        >>> figure = plot_thresholds(calibrator, ["Nucleoli", "Mitochondria"])
+        >>> [panel.get_title() for panel in figure.axes]
+        ['threshold', 'F1 (mean of all 1.000)', 'support']
     """
     num_classes = len(calibrator.thresholds_)
     given = calibrator.class_names if class_names is None else class_names
@@ -183,6 +204,15 @@ def plot_threshold_curves(
 
     Raises:
         ValueError: if scores or labels are not those of the calibrator's classes, or a class is not one of them.
+
+    Example:
+        >>> from keras_hpa import ThresholdCalibrator
+        >>> y_true = np.tile(np.eye(2, dtype="uint8"), (30, 1))
+        >>> y_score = np.random.default_rng([0]).uniform(0, 0.6, y_true.shape) + 0.3 * y_true
+        >>> calibrator = ThresholdCalibrator(class_names=["Nucleoli", "Mitochondria"]).fit(y_score[:40], y_true[:40])
+        >>> figure = plot_threshold_curves(calibrator, y_score[40:], y_true[40:])
+        >>> [panel.get_title() for panel in figure.axes]
+        ['Nucleoli (10)', 'Mitochondria (10)']
     """
     rows = calibrator.report(y_score, y_true).rows
     shown = range(len(rows)) if classes is None else classes
