@@ -119,3 +119,34 @@ def test_missing_matplotlib_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"keras-hpa\[plots\]"):
         plots.plot_learning_curves(_HISTORY)
+
+
+def test_activation_maps_glow_over_the_merge():
+    image = np.zeros((6, 8, 4), "uint8")
+    image[2:4, 2:4, 1] = 255
+    maps = np.zeros((6, 8, 5))
+    maps[2, 3] = [1, 2, 3, 4, -5]
+    figure = plots.plot_activation_maps(image, maps, class_names=list("abcde"), title="sample")
+    panels = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in panels] == ["merge", *"abcde"]
+    np.testing.assert_allclose(panels[0].images[0].get_array()[2, 2], (0, 1, 0))
+    for number, axes in enumerate(panels[1:], start=1):
+        glow = axes.images[1]
+        assert glow.get_clim() == (0, 4), "one scale for all"
+        assert glow.get_array()[2, 3] == (number if number < 5 else 0)
+        assert glow.get_alpha()[0, 0] == 0
+    assert figure.axes[-1].get_ylabel() == "contribution to the logit"
+    assert len(plots.plot_activation_maps(image, -maps[..., :1]).axes) == 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "names", "message"),
+    [
+        ((6, 8), None, r"`maps` must have shape \(6, 8, 'classes'\)"),
+        ((5, 8, 2), None, r"Received: shape \(5, 8, 2\)"),
+        ((6, 8, 2), ["a"], "`class_names` must hold 2 names. Received: 1"),
+    ],
+)
+def test_activation_maps_refuse_what_does_not_fit(shape, names, message):
+    with pytest.raises(ValueError, match=message):
+        plots.plot_activation_maps(np.zeros((6, 8, 4)), np.zeros(shape), class_names=names)

@@ -38,7 +38,9 @@ def _section(script: Path, pages: dict[str, str]) -> str:
     summary = re.sub(r": `[^`]*`", "", about.split("\n\n")[0]).replace("\n", " ")
     told = [uri for uri, text in pages.items() if re.search(rf"benchmarks/{script.name}|bench-{script.stem}\b", text)]
     results = ", ".join(f"[{_title(pages[uri])}]({uri})" for uri in sorted(told)) or "printed, on no page yet"
-    return "\n".join([f"### {script.stem}", "", summary, "", "```bash", *commands, "```", "", f"Results: {results}.", ""])
+    return "\n".join(
+        [f"### {script.stem}", "", summary, "", "```bash", *commands, "```", "", f"Results: {results}.", ""]
+    )
 
 
 def _title(text: str) -> str:

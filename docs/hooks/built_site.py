@@ -86,4 +86,6 @@ def _resolve(page: str, path: str) -> str:
         target = path.lstrip("/")  # only 404.html, which is shown at any depth, is addressed from the root
     else:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
-    return posixpath.normpath(posixpath.join(target, "index.html")) if target == "." or not Path(target).suffix else target
+    return (
+        posixpath.normpath(posixpath.join(target, "index.html")) if target == "." or not Path(target).suffix else target
+    )

@@ -39,6 +39,8 @@ class PublicName:
         """What a module offers; nothing for a class, a function or a constant."""
         if not self.definition.is_module:
             return []
+        if self.definition.is_init_module:
+            return [resolve(self.definition, name) for name in self.definition.imports]
         members = self.definition.members.items()
         return [member for name, member in members if not name.startswith("_") and not member.is_alias]
 
@@ -63,13 +65,18 @@ def read_public_names(root: Path) -> list[PublicName]:
     """Every name that `__init__.py` re-exports, in the order of the rooms."""
     package = griffe.load("keras_hpa", search_paths=[root])
     names = []
-    for name, path in package.imports.items():
-        definition = package[path.removeprefix("keras_hpa.")]
-        definition = definition.final_target if definition.is_alias else definition
-        room = definition.path.split(".")[1]
-        # `validate` is defined in `validate.py`: of function and module, Griffe finds the module.
-        if definition.is_module and name in definition.members:
-            definition = definition.members[name]
-        names.append(PublicName(name, room, definition))
+    for name in package.imports:
+        definition = resolve(package, name)
+        names.append(PublicName(name, definition.path.split(".")[1], definition))
     order = list(ROOMS)
     return sorted(names, key=lambda public: (order.index(public.room), public.name.casefold()))
+
+
+def resolve(package: griffe.Object, name: str) -> griffe.Object:
+    """What `package` imports as `name`."""
+    definition = package.modules_collection[package.imports[name]]
+    definition = definition.final_target if definition.is_alias else definition
+    # `validate` is defined in `validate.py`: of function and module, Griffe finds the module.
+    if definition.is_module and name in definition.members:
+        definition = definition.members[name]
+    return definition

@@ -13,7 +13,7 @@ from keras_hpa.data.batch_recipe import BatchRecipe
 from keras_hpa.data.read_ahead import ReadAhead
 from keras_hpa.data.resizing import INTERPOLATIONS
 from keras_hpa.data.sampling import SAMPLERS, RareLabels, Sampler
-from keras_hpa.data.source import Source
+from keras_hpa.data.source import Source, subset
 
 
 class MultiChannelSequence(keras.utils.PyDataset):
@@ -172,6 +172,24 @@ class MultiChannelSequence(keras.utils.PyDataset):
     def batches_per_pass(self) -> int:
         """How many batches one pass over the samples has."""
         return self._recipe.batches_per_pass
+
+    def in_order(self, start: int = 0, stop: int | None = None) -> "MultiChannelSequence":
+        """Makes a sequence of the images of samples `start` to `stop`, each once, in the order of the source.
+
+        They have the size and type that they have here. Labels, shuffling, sampler, augmentation, shard and epochs are
+        left out. This sequence is not touched, even where `fit` is going on with it.
+        """
+        return MultiChannelSequence(
+            subset(self.source, range(len(self.source))[start:stop]),
+            batch_size=self.batch_size,
+            image_size=self.image_size,
+            dtype=self.dtype,
+            max_value=self.max_value,
+            interpolation=self.interpolation,
+            workers=self._read_ahead.workers,
+            use_multiprocessing=self._read_ahead.use_processes,
+            max_queue_size=self._read_ahead.depth,
+        )
 
     # Keras tells a sequence neither which epoch it reads nor why. What it does: it asks for `workers` each time it
     # begins to read for `fit`, `evaluate` or `predict`; it then fetches a batch or two and throws them away; in `fit`

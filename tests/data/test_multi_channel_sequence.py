@@ -416,3 +416,14 @@ def test_memory_is_used_again_but_never_what_somebody_holds(workers):
     assert len(addresses) <= 4
     views = [sequence[index][1:, ..., 0] for index in range(12)]
     assert [int(view[0, 0, 0]) for view in views] == list(range(1, 24, 2))
+
+
+def test_in_order_reads_the_same_images_once_whatever_is_drawn():
+    training = _sequence(7, batch_size=2, shuffle=True, sampler="with_replacement", batches_per_epoch=9, shard=(1, 2))
+    before = _numbers(training)
+    assert [images[:, 0, 0, 0].tolist() for images in training.in_order()] == [[0, 1], [2, 3], [4, 5], [6]]
+    assert [images[:, 0, 0, 0].tolist() for images in training.in_order(3, 6)] == [[3, 4], [5]]
+    training.epoch = 0
+    assert _numbers(training) == before
+    resized = MultiChannelSequence(_numbered(3), image_size=5, max_value=2.0, workers=0).in_order(2)[0]
+    np.testing.assert_array_equal(resized, np.ones((1, 5, 5, 4), "float32"))

@@ -1,0 +1,33 @@
+"""What `fold_batch_norm` returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import keras
+
+
+@dataclass(frozen=True)
+class FoldedModel:
+    """A model with fewer operations, and what became of each BatchNormalization.
+
+    Attributes:
+        model: computes what the original does. Its layers have the original's names; it is not compiled.
+        folded: names of the BatchNormalization layers that are gone. One that lay in a model within the model is named
+            by its path, `"backbone/stem_norm"`.
+        kept: the names of those that stayed, each with the reason.
+
+    Example:
+        >>> from keras_hpa import GapNet, fold_batch_norm
+        >>> folded = fold_batch_norm(GapNet((76, 76, 4), num_classes=3, filters=(4, 4, 4)))
+        >>> folded
+        FoldedModel of 'gapnet': 11 of 11 BatchNormalization layers folded
+    """
+
+    model: keras.Model
+    folded: tuple[str, ...]
+    kept: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        total = len(self.folded) + len(self.kept)
+        lines = [f"FoldedModel of {self.model.name!r}: {len(self.folded)} of {total} BatchNormalization layers folded"]
+        return "\n".join([*lines, *(f"  kept {name}: {reason}" for name, reason in self.kept.items())])
