@@ -44,6 +44,15 @@ def plot_activation_maps(
 
     Raises:
         ValueError: if the shapes of `image`, `maps`, `channels` and `class_names` do not fit each other.
+
+    Example:
+        >>> from keras_hpa import GapNet, SyntheticAtlas, class_activation_maps
+        >>> image = SyntheticAtlas(1, image_size=(64, 64)).read(0)
+        >>> model = GapNet((64, 64, 4), num_classes=28, filters=(8, 16), depths=(1, 1))
+        >>> maps = class_activation_maps(model, image[None] / 255, class_ids=[7, 19])
+        >>> figure = plot_activation_maps(image, maps[0], class_names=["Golgi apparatus", "Centrosome"])
+        >>> [panel.get_title() for panel in figure.axes][:3]
+        ['merge', 'Golgi apparatus', 'Centrosome']
     """
     shown, values = displayed(image, channels, saturated), np.asarray(maps, np.float64)
     if values.ndim != 3 or values.shape[:2] != shown.bright.shape[:2] or not values.shape[2]:

@@ -42,6 +42,15 @@ def plot_threshold_curves(
 
     Raises:
         ValueError: if scores or labels are not those of the calibrator's classes, or a class is not one of them.
+
+    Example:
+        >>> from keras_hpa import ThresholdCalibrator
+        >>> y_true = np.tile(np.eye(2, dtype="uint8"), (30, 1))
+        >>> y_score = np.random.default_rng([0]).uniform(0, 0.6, y_true.shape) + 0.3 * y_true
+        >>> calibrator = ThresholdCalibrator(class_names=["Nucleoli", "Mitochondria"]).fit(y_score[:40], y_true[:40])
+        >>> figure = plot_threshold_curves(calibrator, y_score[40:], y_true[40:])
+        >>> [panel.get_title() for panel in figure.axes]
+        ['Nucleoli (10)', 'Mitochondria (10)']
     """
     rows = calibrator.report(y_score, y_true).rows
     shown = range(len(rows)) if classes is None else classes

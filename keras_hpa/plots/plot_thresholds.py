@@ -24,6 +24,14 @@ def plot_thresholds(calibrator: ThresholdCalibrator, class_names: Sequence[str] 
 
     Raises:
         ValueError: if there are more or fewer names than classes.
+
+    Example:
+        >>> from keras_hpa import ThresholdCalibrator
+        >>> y_true = np.tile(np.eye(2, dtype="uint8"), (30, 1))
+        >>> calibrator = ThresholdCalibrator().fit(0.1 + 0.8 * y_true, y_true)
+        >>> figure = plot_thresholds(calibrator, ["Nucleoli", "Mitochondria"])
+        >>> [panel.get_title() for panel in figure.axes]
+        ['threshold', 'F1 (mean of all 1.000)', 'support']
     """
     num_classes = len(calibrator.thresholds_)
     given = calibrator.class_names if class_names is None else class_names
