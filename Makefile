@@ -8,12 +8,12 @@ WITHOUT_KERAS := $(addprefix --ignore tests/data/,synthetic_atlas \
 	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py)
 
 .PHONY: demo demo-inception test test-backends lint type wheel check clean \
-	bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
+	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
-demo: .venv/plots
+demo: .venv/examples
 	$(BIN)/python examples/demo.py --output demo
 
-demo-inception: .venv/plots
+demo-inception: .venv/examples
 	$(BIN)/python examples/demo.py --output demo --inception-backbone InceptionResNetV2
 
 test: .venv/dev
@@ -46,6 +46,10 @@ bench-loading bench-losses bench-metrics bench-models: .venv/dev
 bench-thresholds: .venv/dev
 	$(BIN)/python benchmarks/thresholds.py --simulated 60
 
+bench-inference: .venv/dev
+	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/averaging.py
+
 bench-synthetic: .venv/dev
 	$(BIN)/python benchmarks/synthetic_atlas.py
 
@@ -56,13 +60,13 @@ clean:
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/plots: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[plots]'
+.venv/examples: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[examples]'
 	touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev]'
-	touch $@ .venv/plots
+	touch $@ .venv/examples
 
 .venv/backends: .venv/dev
 	$(INSTALL) --editable '.[jax,torch]'

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             train([f"--data={data}", f"--output={folder}", f"--seed={seed}", *budget, *options])
             results[name].append(score(folder, data, atlas.labels[NUM_TRAIN:]))
     print_table(results, atlas.labels[NUM_TRAIN:])
-    print(f"\nPictures: {args.output / 'sample.png'}, and learning_curves.png and thresholds.png of each run.")
+    print(f"\nTo look at: {args.output / 'sample.png'}, and report.html of each run.")
 
 
 def score(folder: Path, data: Path, labels: np.ndarray) -> dict[str, float]:

@@ -11,19 +11,11 @@ import argparse
 import csv
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
-from training_run import (
-    add_options,
-    choose_settings,
-    fit,
-    prepare_output,
-    print_scores,
-    save_for_prediction,
-    write_history,
-)
+import training_run
 
 import keras_hpa
 
@@ -41,10 +33,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--label-column", default="Target")
     parser.add_argument("--separator", default=" ", help="what stands between two labels of a sample")
     parser.add_argument("--predict", type=Path, help="folder with images whose labels are wanted")
-    add_options(parser)
+    training_run.add_options(parser)
     args = parser.parse_args(argv)
-    run = choose_settings(args, DEFAULTS, QUICK)
-    prepare_output(run)
+    run = training_run.choose_settings(args, DEFAULTS, QUICK)
+    training_run.prepare_output(run)
     keras.utils.set_random_seed(run.seed)
 
     channels = run.channels.split(",")
@@ -62,18 +54,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     training, validation = keras_hpa.stratified_split(labels, test_size=0.25, seed=run.seed)
     print(f"{len(training)} samples to train on, {len(validation)} to validate on, classes: {', '.join(class_names)}")
 
-    def sequence(samples: keras_hpa.Source, labels: np.ndarray | None = None, **options: object):
-        return keras_hpa.MultiChannelSequence(
-            samples,
-            labels,
-            batch_size=run.batch_size,
-            image_size=run.image_size,
-            seed=run.seed,
-            workers=run.workers,
-            **options,
-        )
+    sequence = partial(training_run.make_sequence, run, training_run.packed(run, source), labels)
+    validated = sequence(validation)
 
-    watched = sequence(keras_hpa.subset(source, validation), labels[validation])
     model = keras_hpa.GapNet(
         (run.image_size, run.image_size, len(channels)),
         num_classes=len(class_names),
@@ -81,47 +64,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
     model.compile("adam", loss="binary_crossentropy", metrics=[accuracy, keras_hpa.MacroF1()])
-    history = fit(
+    history = training_run.fit(
         model,
-        sequence(
-            keras_hpa.subset(source, training),
-            labels[training],
-            shuffle=True,
-            augment=rotate_and_flip,
-            batches_per_epoch=run.steps or None,
-        ),
+        sequence(training, shuffle=True, augment="dihedral", batches_per_epoch=run.steps or None),
         run=run,
         stage=1,
         epochs=run.epochs,
         callbacks=[keras_hpa.ReduceLR("report")],
-        validation_data=watched,
+        validation_data=validated,
     )
 
-    scores = model.predict(watched)
+    scores = model.predict(validated)
     calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, labels[validation])
-    print_scores(calibrator, scores, labels[validation])
     if run.predict is not None:
         ids = ids_in_folder(run.predict, run.pattern, channels[0])
         new = keras_hpa.ChannelFiles(run.predict, ids, channels=channels, pattern=run.pattern)
-        predicted = calibrator.predict(model.predict(sequence(new)))
+        predicted = calibrator.predict(model.predict(training_run.make_sequence(run, new)))
         texts = keras_hpa.format_labels(predicted, run.separator, class_names=class_names)
         with (run.output / "predictions.csv").open("w", newline="") as file:
             csv.writer(file).writerows([(run.id_column, run.label_column), *zip(ids, texts, strict=True)])
 
-    save_for_prediction(model, run.output / "model.keras")
-    calibrator.save(run.output / "thresholds.json")
-    write_history(run.output / "history.csv", {"stage 1": history})
     keras_hpa.plots.plot_channels(source.read(0), channels, title=source.ids[0]).savefig(run.output / "channels.png")
-    if history:
-        keras_hpa.plots.plot_learning_curves(history).savefig(run.output / "learning_curves.png")
-    keras_hpa.plots.plot_thresholds(calibrator).savefig(run.output / "thresholds.png")
-    print(f"\nEverything lies in {run.output}.")
-
-
-def rotate_and_flip(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One of the eight symmetries of the square, all equally likely: cells have no up or down."""
-    image = np.rot90(image, rng.integers(4))
-    return image[:, ::-1] if rng.random() < 0.5 else image
+    histories = {"stage 1": history}
+    training_run.write_results(
+        run, "GapNet on own images", model, calibrator, validated, scores, histories, training_samples=len(training)
+    )
 
 
 def names_in_table(path: Path, column: str, separator: str) -> list[str]:

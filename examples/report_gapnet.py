@@ -10,20 +10,12 @@ small set of drawn cells takes its place.
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
-from training_run import (
-    add_options,
-    choose_settings,
-    data_folder,
-    fit,
-    prepare_output,
-    print_scores,
-    save_for_prediction,
-    write_history,
-)
+import training_run
 
 import keras_hpa
 
@@ -58,31 +50,21 @@ HEAD = ["head_dense1", "head_norm2", "head_dense2", "logits"]
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="Kaggle's folder; without it a data set is drawn")
+    training_run.add_kaggle_options(parser)
     parser.add_argument("--preset", choices=PRESETS, default="report")
     parser.add_argument("--weights", type=Path, help="a .weights.h5 file of this network to start from")
     parser.add_argument("--batch-norm-momentum", type=float)
-    add_options(parser)
     args = parser.parse_args(argv)
-    run = choose_settings(args, PRESETS[args.preset], QUICK)
-    prepare_output(run)
+    run = training_run.choose_settings(args, PRESETS[args.preset], QUICK)
+    training_run.prepare_output(run)
     keras.utils.set_random_seed(run.seed)
 
     # The notebooks shuffled the ids and then did not use them: the validation set is the tail of train.csv.
-    folder = data_folder(run)
+    folder = training_run.data_folder(run)
     source, labels = keras_hpa.load_kaggle(folder)
     training, validation = np.split(np.arange(len(source)), [int((1 - run.validation_share) * len(source))])
 
-    def sequence(indices: np.ndarray, **options: object) -> keras_hpa.MultiChannelSequence:
-        return keras_hpa.MultiChannelSequence(
-            keras_hpa.subset(source, indices),
-            labels[indices],
-            batch_size=run.batch_size,
-            image_size=run.image_size,
-            seed=run.seed,
-            workers=run.workers,
-            **options,
-        )
+    sequence = partial(training_run.make_sequence, run, training_run.packed(run, source), labels)
 
     model = keras_hpa.GapNet(
         (run.image_size, run.image_size, 4), weights=run.weights, batch_norm_momentum=run.batch_norm_momentum
@@ -94,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Stage one: everything learns, by binary cross-entropy.
     model.compile(keras.optimizers.Adam(run.learning_rate), loss="binary_crossentropy", metrics=metrics)
     best = keras.callbacks.ModelCheckpoint(run.output / "best.keras", "val_loss", mode="min", save_best_only=True)
-    history = fit(
+    history = training_run.fit(
         model,
         sequence(training, shuffle=True, batches_per_epoch=run.steps or None),
         run=run,
@@ -108,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # as the notebooks did; the best one stays in best.keras.
     keras_hpa.train_only(model, HEAD)
     model.compile(keras.optimizers.Adam(1e-4), loss=keras_hpa.MacroF1Loss("report"), metrics=metrics)
-    history_of_head = fit(
+    history_of_head = training_run.fit(
         model,
         sequence(training, shuffle=True),
         run=run,
@@ -118,31 +100,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
     # One threshold per class, and with them the labels of the test set.
-    scores = model.predict(sequence(validation))
+    validated = sequence(validation)
+    scores = model.predict(validated)
     calibrator = keras_hpa.ThresholdCalibrator(
         "report", intercept=run.intercept, class_names=keras_hpa.atlas.CLASS_NAMES
     ).fit(scores, labels[validation])
-    print_scores(calibrator, scores, labels[validation])
-    np.savez(
-        run.output / "validation_scores.npz",
-        ids=np.take(source.ids, validation),
-        scores=scores,
-        labels=labels[validation],
-    )
-
     test, _ = keras_hpa.load_kaggle(folder, "test")
-    test_images = keras_hpa.MultiChannelSequence(
-        test, batch_size=run.batch_size, image_size=run.image_size, workers=run.workers
-    )
-    keras_hpa.write_submission(run.output / "submission.csv", test.ids, calibrator.predict(model.predict(test_images)))
+    predicted = calibrator.predict(model.predict(training_run.make_sequence(run, test)))
+    keras_hpa.write_submission(run.output / "submission.csv", test.ids, predicted)
 
-    save_for_prediction(model, run.output / "model.keras")
-    calibrator.save(run.output / "thresholds.json")
-    write_history(run.output / "history.csv", {"stage 1": history, "stage 2": history_of_head})
-    if history:
-        keras_hpa.plots.plot_learning_curves(history).savefig(run.output / "learning_curves.png")
-    keras_hpa.plots.plot_thresholds(calibrator).savefig(run.output / "thresholds.png")
-    print(f"\nEverything lies in {run.output}.")
+    histories = {"stage 1": history, "stage 2": history_of_head}
+    training_run.write_results(
+        run,
+        f"GapNet, preset {run.preset}",
+        model,
+        calibrator,
+        validated,
+        scores,
+        histories,
+        training_samples=len(training),
+    )
 
 
 if __name__ == "__main__":

@@ -11,22 +11,12 @@ keras.applications.
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 import keras
 import numpy as np
+import training_run
 from sklearn.model_selection import train_test_split
-from training_run import (
-    History,
-    add_options,
-    choose_settings,
-    data_folder,
-    fit,
-    prepare_output,
-    print_scores,
-    save_for_prediction,
-    write_history,
-)
 
 import keras_hpa
 
@@ -61,34 +51,25 @@ QUICK = {"image_size": 96, "batch_size": 8, "epochs": 2, "steps": 8, "reestimate
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="Kaggle's folder; without it a data set is drawn")
+    training_run.add_kaggle_options(parser)
     parser.add_argument("--preset", choices=PRESETS, default="report")
     parser.add_argument("--backbone", default="InceptionResNetV2", help="a network of keras.applications")
     parser.add_argument("--weights", default="imagenet", help="imagenet, none, or the backbone's weights file")
     parser.add_argument(
         "--reestimate-batch-norm", action="store_true", default=None, help="for trainings of less than 1,000 steps"
     )
-    add_options(parser)
     args = parser.parse_args(argv)
-    run = choose_settings(args, PRESETS[args.preset], QUICK)
-    prepare_output(run)
+    run = training_run.choose_settings(args, PRESETS[args.preset], QUICK)
+    training_run.prepare_output(run)
     keras.utils.set_random_seed(run.seed)
 
-    folder = data_folder(run)
+    folder = training_run.data_folder(run)
     source, labels = keras_hpa.load_kaggle(folder)
     training, validation = train_test_split(np.arange(len(source)), test_size=0.2, random_state=42)
 
-    def sequence(indices: np.ndarray, **options: object) -> keras_hpa.MultiChannelSequence:
-        return keras_hpa.MultiChannelSequence(
-            keras_hpa.subset(source, indices),
-            labels[indices],
-            batch_size=run.batch_size,
-            image_size=run.image_size,
-            interpolation="bilinear",
-            seed=run.seed,
-            workers=run.workers,
-            **options,
-        )
+    reading = {"interpolation": "bilinear"}
+    source = training_run.packed(run, source, **reading)
+    sequence = partial(training_run.make_sequence, run, source, labels, **reading)
 
     model = keras_hpa.PretrainedClassifier(
         run.backbone,
@@ -105,12 +86,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     best = keras.callbacks.ModelCheckpoint(
         best_path, "val_loss", mode="min", save_best_only=True, save_weights_only=True
     )
-    histories: dict[str, History] = {}
-    epochs_of_stages = [run.epochs] * len(run.stages) if isinstance(run.epochs, int) else run.epochs
+    histories = {}
+    epochs_of_stages = training_run.epochs_of_stages(run, len(run.stages))
     for number, (stage, epochs) in enumerate(zip(run.stages, epochs_of_stages, strict=True), start=1):
         keras_hpa.train_only(model, freeze="backbone" if stage["frozen"] else ())
         model.compile(keras.optimizers.Adam(stage["learning_rate"]), loss="binary_crossentropy", metrics=metrics)
-        histories[f"stage {number}"] = fit(
+        histories[f"stage {number}"] = training_run.fit(
             model,
             sequence(
                 training,
@@ -130,31 +111,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         keras_hpa.reestimate_batch_norm(model, sequence(training), verbose=1)
 
     # The report: one threshold per class. The kernel: 0.2 for all.
-    scores = model.predict(sequence(validation))
+    validated = sequence(validation)
+    scores = model.predict(validated)
     calibrator = keras_hpa.ThresholdCalibrator(**run.thresholds, class_names=keras_hpa.atlas.CLASS_NAMES)
     calibrator.fit(scores, labels[validation])
-    print_scores(calibrator, scores, labels[validation])
-    np.savez(
-        run.output / "validation_scores.npz",
-        ids=np.take(source.ids, validation),
-        scores=scores,
-        labels=labels[validation],
-    )
-
     test, _ = keras_hpa.load_kaggle(folder, "test")
-    test_images = keras_hpa.MultiChannelSequence(
-        test, batch_size=run.batch_size, image_size=run.image_size, interpolation="bilinear", workers=run.workers
+    predicted = calibrator.predict(model.predict(training_run.make_sequence(run, test, **reading)))
+    keras_hpa.write_submission(run.output / "submission.csv", test.ids, predicted)
+    training_run.write_results(
+        run,
+        f"{run.backbone}, preset {run.preset}",
+        model,
+        calibrator,
+        validated,
+        scores,
+        histories,
+        training_samples=len(training),
     )
-    keras_hpa.write_submission(run.output / "submission.csv", test.ids, calibrator.predict(model.predict(test_images)))
-
-    save_for_prediction(model, run.output / "model.keras")
-    calibrator.save(run.output / "thresholds.json")
-    write_history(run.output / "history.csv", histories)
-    whole = {name: [v for one in histories.values() for v in one.get(name, ())] for name in histories["stage 1"]}
-    if whole:
-        keras_hpa.plots.plot_learning_curves(whole).savefig(run.output / "learning_curves.png")
-    keras_hpa.plots.plot_thresholds(calibrator).savefig(run.output / "thresholds.png")
-    print(f"\nEverything lies in {run.output}.")
 
 
 def rotate_or_flip(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from run_report import write_report
 from sklearn.metrics import f1_score
 
 import keras_hpa
@@ -18,14 +19,21 @@ History = dict[str, list[float]]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of every example; what is left out comes from the preset."""
     parser.add_argument("--output", type=Path, required=True, help="folder for everything that is written")
+    parser.add_argument("--pack", type=Path, help="folder: resize the images into it once, then read at memory speed")
     parser.add_argument("--image-size", type=int, help="height and width in pixels that images are resized to")
     parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--epochs", type=int, help="of each stage of the training")
     parser.add_argument("--steps", type=int, help="batches an epoch; 0 for a full pass over the samples")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="threads that read images while the model trains")
     parser.add_argument("--resume", action="store_true", help="go on with the training that lies in the output folder")
     parser.add_argument("--quick", action="store_true", help="a small setting for a laptop; it says what it changes")
+
+
+def add_kaggle_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the examples that read Kaggle's folder."""
+    parser.add_argument("--data", type=Path, help="Kaggle's folder; without it a data set is drawn")
+    add_options(parser)
 
 
 def choose_settings(args: argparse.Namespace, preset: dict, quick: dict) -> argparse.Namespace:
@@ -36,7 +44,7 @@ def choose_settings(args: argparse.Namespace, preset: dict, quick: dict) -> argp
         print(f"--quick: {name.replace('_', ' ')} {value} in place of {preset[name]}")
     run = argparse.Namespace(**{**vars(args), **preset, **changed, **given})
     # What a resumed training must share with the one it goes on with; it may well be longer.
-    shaping = {*preset, "preset", "seed", "weights", "backbone"} - {"epochs", "reestimate_batch_norm"}
+    shaping = {*preset, "preset", "seed", "weights", "backbone", "scale"} - {"epochs", "reestimate_batch_norm"}
     run.shaping = {name: str(value) for name, value in vars(run).items() if name in shaping}
     run.stopped = False
     return run
@@ -62,6 +70,38 @@ def data_folder(run: argparse.Namespace) -> Path:
     atlas = keras_hpa.SyntheticAtlas(num_samples, image_size=(size, size), balance="uniform", seed=run.seed)
     atlas.save(folder, num_test=num_test)
     return folder
+
+
+def packed(run: argparse.Namespace, source: keras_hpa.Source, interpolation: str = "area") -> keras_hpa.Source:
+    """The source, or with `--pack` its images in the size of the training, in one memory map that is made once."""
+    if run.pack is None:
+        return source
+    return keras_hpa.PackedSource.build(source, run.pack, image_size=run.image_size, interpolation=interpolation)
+
+
+def make_sequence(
+    run: argparse.Namespace,
+    source: keras_hpa.Source,
+    labels: np.ndarray | None = None,
+    indices: np.ndarray | None = None,
+    **options: object,
+) -> keras_hpa.MultiChannelSequence:
+    """Batches of a source, or of those of its samples that `indices` names, as the settings of the run have them."""
+    if indices is not None:
+        source, labels = keras_hpa.subset(source, indices), labels[indices]
+    return keras_hpa.MultiChannelSequence(
+        source,
+        labels,
+        batch_size=run.batch_size,
+        image_size=run.image_size,
+        seed=run.seed,
+        workers=run.workers,
+        **options,
+    )
+
+
+def epochs_of_stages(run: argparse.Namespace, num_stages: int) -> Sequence[int]:
+    return [run.epochs] * num_stages if isinstance(run.epochs, int) else run.epochs
 
 
 def fit(
@@ -103,6 +143,46 @@ def fit(
         run.stopped = True
         print(f"\nStage {stage} stopped: what was trained is used; --resume goes on after the last whole epoch.")
     return backup.history
+
+
+def write_results(
+    run: argparse.Namespace,
+    title: str,
+    model: keras.Model,
+    calibrator: keras_hpa.ThresholdCalibrator,
+    validation: keras_hpa.MultiChannelSequence,
+    scores: np.ndarray,
+    histories: dict[str, History],
+    **facts: object,
+) -> None:
+    """Prints how the classes fare and writes everything that a run leaves behind, report.html before all.
+
+    `validation` are the samples that `scores` belong to; `histories` has one history for each stage of the training;
+    `facts` stand among the report's settings.
+    """
+    print_scores(calibrator, scores, validation.labels)
+    np.savez(run.output / "validation_scores.npz", ids=validation.source.ids, scores=scores, labels=validation.labels)
+    save_for_prediction(model, run.output / "model.keras")
+    calibrator.save(run.output / "thresholds.json")
+    write_history(run.output / "history.csv", histories)
+    for number, history in enumerate(histories.values(), start=1):
+        metrics = [name for name in ("loss", "macro_f1", "accuracy") if name in history]
+        if metrics and (number == 1 or len(history["loss"]) > 1):
+            figure = keras_hpa.plots.plot_learning_curves(history, metrics)
+            figure.savefig(run.output / ("learning_curves.png" if number == 1 else f"learning_curves_{number}.png"))
+    keras_hpa.plots.plot_thresholds(calibrator).savefig(run.output / "thresholds.png")
+    settings = {name: value for name, value in vars(run).items() if name not in ("shaping", "stopped")}
+    write_report(
+        run.output / "report.html",
+        title=title,
+        model=model,
+        validation=validation,
+        scores=scores,
+        calibrator=calibrator,
+        histories=histories,
+        settings=settings | facts,
+    )
+    print(f"\nEverything lies in {run.output}; report.html shows it.")
 
 
 def write_history(path: Path, stages: dict[str, History]) -> None:

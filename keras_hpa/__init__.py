@@ -29,6 +29,7 @@ from keras_hpa.data import write_submission as write_submission
 from keras_hpa.inference import FoldedModel as FoldedModel
 from keras_hpa.inference import class_activation_maps as class_activation_maps
 from keras_hpa.inference import fold_batch_norm as fold_batch_norm
+from keras_hpa.inference import predict_scores as predict_scores
 from keras_hpa.labels import format_labels as format_labels
 from keras_hpa.labels import parse_labels as parse_labels
 from keras_hpa.layers import ChannelMixer as ChannelMixer

@@ -74,10 +74,10 @@ class BatchRecipe:
         pass_number = number // self.batches_per_pass
         sample = int(self._order(pass_number)[place])
         image = read = self.source.read(sample)
-        if image.ndim != 3 or image.shape[2] != len(self.source.channels):
+        if image.ndim != 3 or image.shape[2] != len(self.source.channels) or image.dtype.kind not in "iuf":
             raise ValueError(
-                f"`source.read` must give shape (height, width, {len(self.source.channels)}). "
-                f"Received: {image.shape} for sample {self.source.ids[sample]!r}"
+                f"`source.read` must give integers or floats of shape (height, width, {len(self.source.channels)}). "
+                f"Received: {image.dtype} of shape {image.shape} for sample {self.source.ids[sample]!r}"
             )
         if self.image_size is not None:
             image = resize_image(image, self.image_size, self.interpolation)

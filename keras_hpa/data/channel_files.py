@@ -67,8 +67,11 @@ class ChannelFiles:
         check_pattern(pattern, {"id"} if len(self.channels) == 1 else {"id", "channel"})
         check_names("ids", self.ids)
         check_names("channels", self.channels)
-        if isinstance(channels, str) or not self.channels:
-            raise ValueError(f"`channels` must be a list of one name or more. Received: {channels!r}")
+        for name, value in (("ids", ids), ("channels", channels)):
+            if isinstance(value, str):
+                raise ValueError(f"`{name}` must be a list of names. Received: {value!r}")
+        if not self.channels:
+            raise ValueError(f"`channels` must hold one name or more. Received: {channels!r}")
         if missing not in ("error", "zeros"):
             raise ValueError(f"`missing` must be 'error' or 'zeros'. Received: {missing!r}")
 

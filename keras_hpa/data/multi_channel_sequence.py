@@ -13,7 +13,7 @@ from keras_hpa.data.batch_recipe import BatchRecipe
 from keras_hpa.data.read_ahead import ReadAhead
 from keras_hpa.data.resizing import INTERPOLATIONS
 from keras_hpa.data.sampling import SAMPLERS, RareLabels, Sampler
-from keras_hpa.data.source import Source
+from keras_hpa.data.source import Source, subset
 
 
 class MultiChannelSequence(keras.utils.PyDataset):
@@ -173,6 +173,24 @@ class MultiChannelSequence(keras.utils.PyDataset):
         """How many batches one pass over the samples has."""
         return self._recipe.batches_per_pass
 
+    def in_order(self, start: int = 0, stop: int | None = None) -> "MultiChannelSequence":
+        """Makes a sequence of the images of samples `start` to `stop`, each once, in the order of the source.
+
+        They have the size and type that they have here. Labels, shuffling, sampler, augmentation, shard and epochs are
+        left out. This sequence is not touched, even where `fit` is going on with it.
+        """
+        return MultiChannelSequence(
+            subset(self.source, range(len(self.source))[start:stop]),
+            batch_size=self.batch_size,
+            image_size=self.image_size,
+            dtype=self.dtype,
+            max_value=self.max_value,
+            interpolation=self.interpolation,
+            workers=self._read_ahead.workers,
+            use_multiprocessing=self._read_ahead.use_processes,
+            max_queue_size=self._read_ahead.depth,
+        )
+
     # Keras tells a sequence neither which epoch it reads nor why. What it does: it asks for `workers` each time it
     # begins to read for `fit`, `evaluate` or `predict`; it then fetches a batch or two and throws them away; in `fit`
     # and `evaluate` it calls `on_epoch_end` before the first epoch; and in `fit` it asks for batches in an order of its
@@ -252,6 +270,9 @@ def _check_labels(labels: npt.ArrayLike, num_samples: int) -> npt.NDArray[np.flo
             f"`labels` must be numbers with one row per sample, {num_samples}. "
             f"Received: {array.dtype} of shape {array.shape}"
         )
+    missing = np.flatnonzero(np.isnan(array).any(axis=tuple(range(1, array.ndim))))
+    if len(missing):
+        raise ValueError(f"`labels` must be numbers, -1 where unknown. Received: NaN in row {missing[0]}")
     return array.astype(np.float32)
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import os
 import shutil
 import struct
@@ -25,7 +24,6 @@ _FORMAT = "keras_hpa pack 1"
 _IMAGES, _MANIFEST, _CHECKSUMS, _PLAN = "images.bin", "manifest.json", "checksums.bin", "plan.json"
 _LOCK = ".lock"
 _CHECKSUM = struct.Struct("<II")  # whether the image is there, and its CRC
-_logger = logging.getLogger(__name__)
 
 
 class PackedSource:
@@ -101,7 +99,7 @@ class PackedSource:
             image_size: height and width to which images are resized, or one number for both.
             interpolation: as in `MultiChannelSequence`.
             workers: threads that read; one per core unless given.
-            verbose: 1 shows a progress bar, 0 does not. The size of the pack and the free space are logged.
+            verbose: 1 shows a progress bar, beside it the size of the whole pack and the free space, in GB; 0 does not.
 
         Raises:
             ValueError: if the folder holds another pack or something else, or images do not have one size and type.
@@ -183,11 +181,14 @@ class _Builder:
             open(self.path / _CHECKSUMS, "r+b", buffering=0) as checksums,
         ):
             done = self._done(images, checksums)
-            self._check_space(num_samples - sum(done))
+            free = self._check_space(num_samples - sum(done))
             images.truncate(num_samples * self.num_bytes)
             checksums.truncate(num_samples * _CHECKSUM.size)
-            progress = keras.utils.Progbar(num_samples, unit_name="sample", verbose=verbose)
+            sizes = [("GB in all", num_samples * self.num_bytes / 1e9), ("GB free before", free / 1e9)]
+            names = [name for name, _ in sizes]
+            progress = keras.utils.Progbar(num_samples, unit_name="sample", verbose=verbose, stateful_metrics=names)
             count = sum(done)
+            progress.update(count, sizes)
 
             def write(index: int) -> None:
                 image = self._image(index)
@@ -207,7 +208,7 @@ class _Builder:
                 try:
                     for _ in executor.map(write, [index for index in range(num_samples) if not done[index]]):
                         count += 1
-                        progress.update(count)
+                        progress.update(count, sizes)
                 except BaseException:
                     executor.shutdown(cancel_futures=True)
                     raise
@@ -262,11 +263,11 @@ class _Builder:
                 done[index] = len(content) == self.num_bytes and zlib.crc32(content) == checksum
         return done
 
-    def _check_space(self, num_samples: int) -> None:
+    def _check_space(self, num_samples: int) -> int:
         needed, free = num_samples * self.num_bytes, shutil.disk_usage(self.path).free
-        _logger.info("Packing %d samples: %.2f GB of %.2f GB free", num_samples, needed / 1e9, free / 1e9)
         if needed > free:
             raise OSError(f"`path` must have {needed} bytes free. Received: {free} at {os.fspath(self.path)!r}")
+        return free
 
 
 def _write_at(file: BinaryIO, content: memoryview, position: int) -> None:

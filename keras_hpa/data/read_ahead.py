@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Protocol
@@ -32,11 +33,12 @@ class ReadAhead:
         self._lock = threading.Lock()
         self._executor: Executor | None = None
         self._pending: dict[int, _Pending] = {}
+        self._arrays = _Arrays(depth + 2)
 
     def get(self, number: int, end: int) -> npt.NDArray:
         """Gives the images of batch `number`, and begins to read those that follow it, up to and without `end`."""
         if not self.workers:
-            return _make(self.recipe, number)
+            return _make(self.recipe, number, self._arrays)
         with self._lock_of_this_process():
             current = self._pending.pop(number, None) or self._begin(number)
             wanted = range(number + 1, min(number + 1 + self.depth, end))
@@ -59,13 +61,13 @@ class ReadAhead:
             self._pending.clear()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_lock": None, "_executor": None, "_pending": {}, "_process_id": None}
+        return self.__dict__ | {"_lock": None, "_executor": None, "_pending": {}, "_process_id": None, "_arrays": None}
 
     def _lock_of_this_process(self) -> threading.Lock:
         # Neither threads nor what they hold live on in a forked or unpickled copy.
         if self._process_id != os.getpid():
             self._process_id, self._lock = os.getpid(), threading.Lock()
-            self._executor, self._pending = None, {}
+            self._executor, self._pending, self._arrays = None, {}, _Arrays(self.depth + 2)
         return self._lock
 
     def _begin(self, number: int) -> "_Pending":
@@ -73,7 +75,7 @@ class ReadAhead:
             self._executor = self._make_executor()
         if self.use_processes:
             return _PendingInProcess(self._executor.submit(_make_in_process, number))
-        return _PendingInThreads(self._executor, self.recipe, number)
+        return _PendingInThreads(self._executor, self.recipe, number, self._arrays)
 
     def _make_executor(self) -> Executor:
         if not self.use_processes:
@@ -101,8 +103,8 @@ class _PendingInProcess:
 
 
 class _PendingInThreads:
-    def __init__(self, executor: Executor, recipe: BatchRecipe, number: int):
-        self.batch = _Batch(recipe, number)
+    def __init__(self, executor: Executor, recipe: BatchRecipe, number: int, arrays: "_Arrays"):
+        self.batch = _Batch(recipe, number, arrays)
         self.futures = [executor.submit(self.batch.fill, place) for place in recipe.places(number)]
 
     def result(self) -> npt.NDArray:
@@ -118,9 +120,10 @@ class _PendingInThreads:
 class _Batch:
     """An array that is filled row by row, from any thread; the first image decides its shape and type."""
 
-    def __init__(self, recipe: BatchRecipe, number: int):
+    def __init__(self, recipe: BatchRecipe, number: int, arrays: "_Arrays"):
         self.recipe = recipe
         self.number = number
+        self.arrays = arrays
         self.places = recipe.places(number)
         self.array: npt.NDArray | None = None
         self.lock = threading.Lock()
@@ -131,7 +134,7 @@ class _Batch:
         dtype = self.recipe.type_in_batch(image)
         with self.lock:
             if self.array is None:
-                self.array = np.empty((len(self.places), *image.shape), dtype)
+                self.array = self.arrays.take((len(self.places), *image.shape), dtype)
         if (image.shape, dtype) == (self.array.shape[1:], self.array.dtype):
             self.recipe.put(image, self.array[place - self.places.start])
         else:
@@ -150,14 +153,42 @@ class _Batch:
         return self.array
 
 
-def _make(recipe: BatchRecipe, number: int) -> npt.NDArray:
-    batch = _Batch(recipe, number)
+class _Arrays:
+    """Gives arrays to write to, over and over the same ones: the first touch of new memory costs as much as a copy.
+
+    An array is given again only when nobody else holds it or a view of it.
+    """
+
+    def __init__(self, most: int):
+        self.most = most
+        self.arrays: list[npt.NDArray] = []
+        self.lock = threading.Lock()
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> npt.NDArray:
+        with self.lock:
+            self.arrays = [array for array in self.arrays if (array.shape, array.dtype) == (shape, dtype)]
+            for place in range(len(self.arrays)):
+                if sys.getrefcount(self.arrays[place]) == _NOT_HELD:
+                    return self.arrays[place]
+            array = np.empty(shape, dtype)
+            if len(self.arrays) < self.most:
+                self.arrays.append(array)
+            return array
+
+
+_one = [np.empty(0)]
+_NOT_HELD = sys.getrefcount(_one[0])
+
+
+def _make(recipe: BatchRecipe, number: int, arrays: _Arrays) -> npt.NDArray:
+    batch = _Batch(recipe, number, arrays)
     for place in batch.places:
         batch.fill(place)
     return batch.images()
 
 
 _recipe_of_process: BatchRecipe
+_arrays_of_process = _Arrays(1)
 
 
 def _start_process(recipe: BatchRecipe) -> None:
@@ -167,4 +198,4 @@ def _start_process(recipe: BatchRecipe) -> None:
 
 
 def _make_in_process(number: int) -> npt.NDArray:
-    return _make(_recipe_of_process, number)
+    return _make(_recipe_of_process, number, _arrays_of_process)

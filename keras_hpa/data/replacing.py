@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_PREFIX = ".writing-"
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -13,9 +15,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     After an error the temporary file is removed and `path` is what it was before.
     """
     path = Path(path)
-    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{_PREFIX}{os.getpid()}-{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_left_over(path: Path) -> bool:
+    """Whether a process that was killed left this temporary file behind."""
+    return path.name.startswith(_PREFIX)

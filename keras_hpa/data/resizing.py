@@ -11,7 +11,10 @@ INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST_EXACT,
 }
 
+_MOST_CHANNELS = 128  # that OpenCV takes at once
 _RESIZED_AS = {
+    np.dtype(np.uint64): np.float64,
+    np.dtype(np.int64): np.float64,
     np.dtype(np.uint32): np.float64,
     np.dtype(np.int32): np.float64,
     np.dtype(np.int8): np.int16,
@@ -42,7 +45,11 @@ def resize_image(image: npt.NDArray, size: tuple[int, int], interpolation: str =
     method = INTERPOLATIONS[interpolation]
     if interpolation == "area" and (size[0] > image.shape[0] or size[1] > image.shape[1]):
         method = cv2.INTER_LINEAR
-    resized = cv2.resize(work, size[::-1], interpolation=method).reshape(*size, image.shape[2])
+    parts = [
+        cv2.resize(work[..., first : first + _MOST_CHANNELS], size[::-1], interpolation=method).reshape(*size, -1)
+        for first in range(0, image.shape[2], _MOST_CHANNELS)
+    ]
+    resized = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
     if resized.dtype == image.dtype:
         return resized
     if image.dtype.kind in "iu":

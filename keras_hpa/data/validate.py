@@ -25,6 +25,16 @@ class SourceReport:
         dark: (id, channel, largest value) of each integer image that uses less than an eighth of its type's range:
             12 bits kept in 16, say, where `max_value=4095` is right; or a dark channel, where nothing is wrong.
         filled: how many channels were missing and read as zeros because the source was asked to.
+
+    Example:
+        >>> from keras_hpa import SyntheticAtlas
+        >>> report = validate(SyntheticAtlas(2, image_size=(64, 64)), verbose=0)
+        >>> report.is_valid
+        True
+        >>> print(report)
+        2 samples, 0 of which cannot be read.
+        Sizes: 64 x 64 (2).
+        Types: uint8 (2).
     """
 
     num_samples: int

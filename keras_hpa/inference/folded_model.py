@@ -15,6 +15,12 @@ class FoldedModel:
         folded: names of the BatchNormalization layers that are gone. One that lay in a model within the model is named
             by its path, `"backbone/stem_norm"`.
         kept: the names of those that stayed, each with the reason.
+
+    Example:
+        >>> from keras_hpa import GapNet, fold_batch_norm
+        >>> folded = fold_batch_norm(GapNet((76, 76, 4), num_classes=3, filters=(4, 4, 4)))
+        >>> folded
+        FoldedModel of 'gapnet': 11 of 11 BatchNormalization layers folded
     """
 
     model: keras.Model

@@ -6,10 +6,10 @@ from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from keras import ops
 
 from keras_hpa.losses.label_weights import label_weights
+from keras_hpa.metrics.round_up import round_up
 
 _Average = Literal["macro", "micro", "weighted"]
 
@@ -82,7 +82,7 @@ class MacroF1(keras.metrics.Metric):
         thresholds = np.asarray(threshold, "float64")
         if thresholds.ndim > 1 or not thresholds.size or np.isnan(thresholds).any():
             raise ValueError(f"`threshold` must be a number, or one number per class. Received: {threshold!r}")
-        if zero_division not in (0, 1) and not math.isnan(float(zero_division)):
+        if zero_division not in (0, 1, "nan") and zero_division == zero_division:  # NaN alone differs from itself
             raise ValueError(f"`zero_division` must be 0, 1 or NaN. Received: {zero_division!r}")
         if num_classes is not None and num_classes < 1:
             raise ValueError(f"`num_classes` must be at least 1. Received: {num_classes!r}")
@@ -117,7 +117,8 @@ class MacroF1(keras.metrics.Metric):
                 f"said. Received: shape {tuple(y_pred.shape)}"
             )
         probabilities = ops.sigmoid(y_pred) if self.from_logits else y_pred
-        threshold = ops.convert_to_tensor(_round_up(self.threshold, wide))
+        exact = np.asarray(self.threshold, "float64")
+        threshold = ops.convert_to_tensor(exact if wide else round_up(exact, "float32"))
         predicted = weights * ops.cast(probabilities >= threshold, weights.dtype)
         present = ops.cast(y_true > 0.5, weights.dtype)
         batch = (predicted * present, predicted, weights * present)
@@ -168,15 +169,6 @@ class MacroF1(keras.metrics.Metric):
         defined = predicted + present > 0
         f1 = 2 * recognised / ops.where(defined, predicted + present, 1)
         return ops.where(defined, f1, self.zero_division)
-
-
-def _round_up(threshold: float | list[float], wide: bool) -> npt.NDArray[np.floating]:
-    """The least number of the predictions' precision that is not below `threshold`: no score falls between the two."""
-    exact = np.asarray(threshold, "float64")
-    if wide:
-        return exact
-    rounded = exact.astype("float32")
-    return np.where(rounded < exact, np.nextafter(rounded, np.float32(np.inf)), rounded)
 
 
 def _to_json(value: Any) -> Any:

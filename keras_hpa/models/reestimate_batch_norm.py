@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_hpa.models.layers_by_path import layers_by_path
+
 
 def reestimate_batch_norm(
     model: keras.Model, data: Iterable[Any], *, steps: int | None = None, verbose: int = 0
@@ -40,7 +42,7 @@ def reestimate_batch_norm(
         Izmailov et al., Averaging weights leads to wider optima and better generalization, UAI 2018 (section 3.2).
     """
     batches = [data] if hasattr(data, "shape") else _batches(data)
-    layers = list(_layers(model))
+    layers = [layer for _, layer in layers_by_path(model)]
     norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
     dropouts = [layer for layer in layers if hasattr(layer, "rate")]
     progress = keras.utils.Progbar(steps or (len(data) if isinstance(data, Sized) else None), verbose=verbose)
@@ -66,14 +68,6 @@ def _batches(data: Iterable[Any]) -> Iterator[Any]:
         # Iterating over a data set that has no end would not stop.
         return (data[index] for index in range(len(data)))
     return iter(data)
-
-
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        else:
-            yield layer
 
 
 @contextmanager

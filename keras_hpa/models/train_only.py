@@ -1,9 +1,11 @@
 """Freezing by name: which layers of a model learn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 import keras
+
+from keras_hpa.models.layers_by_path import layers_by_path
 
 
 def train_only(
@@ -41,7 +43,7 @@ def train_only(
         ['hidden']
     """
     wanted, unwanted = _as_tuple(layers), _as_tuple(freeze)
-    paths = list(_leaves(model))
+    paths = list(layers_by_path(model))
     for pattern in wanted + unwanted:
         if not any(_matches(path, pattern) for path, _ in paths):
             raise ValueError(
@@ -55,14 +57,6 @@ def train_only(
         normalizes = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = named and not held and (batch_norm or not normalizes)
     return model
-
-
-def _leaves(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, keras.layers.Layer]]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _leaves(layer, f"{prefix}{layer.name}/")
-        else:
-            yield prefix + layer.name, layer
 
 
 def _matches(path: str, pattern: str) -> bool:

@@ -46,6 +46,15 @@ def plot_activation_maps(
 
     Raises:
         ValueError: if the shapes of `image`, `maps`, `channels` and `class_names` do not fit each other.
+
+    Example:
+        >>> from keras_hpa import GapNet, SyntheticAtlas, class_activation_maps
+        >>> image = SyntheticAtlas(1, image_size=(64, 64)).read(0)
+        >>> model = GapNet((64, 64, 4), num_classes=28, filters=(8, 16), depths=(1, 1))
+        >>> maps = class_activation_maps(model, image[None] / 255, class_ids=[7, 19])
+        >>> figure = plot_activation_maps(image, maps[0], class_names=["Golgi apparatus", "Centrosome"])
+        >>> [panel.get_title() for panel in figure.axes][:3]
+        ['merge', 'Golgi apparatus', 'Centrosome']
     """
     shown, values = displayed(image, channels, saturated), np.asarray(maps, np.float64)
     if values.ndim != 3 or values.shape[:2] != shown.bright.shape[:2] or not values.shape[2]:
@@ -71,7 +80,7 @@ def plot_activation_maps(
     for axes, name, one, top in zip(panels[1:], names, np.moveaxis(positive, -1, 0), highest, strict=False):
         axes.imshow(backdrop)
         glow = axes.imshow(one, cmap="inferno", vmin=0, vmax=top, alpha=_OPAQUE * np.sqrt(np.clip(one / top, 0, 1)))
-        axes.set_title(name, fontsize=9)
+        axes.set_title(name, fontsize=9, parse_math=False)
         bar = figure.colorbar(glow, ax=axes, location="bottom", fraction=0.05, pad=0.02, aspect=30)
         bar.set_label("contribution to the logit", fontsize=7)
         bar.locator = MaxNLocator(4)

@@ -37,6 +37,13 @@ def plot_channels(
 
     Raises:
         ValueError: if the shape of `image` does not fit `channels`, or `saturated` does not lie in 0 to 100.
+
+    Example:
+        >>> from keras_hpa import SyntheticAtlas
+        >>> source = SyntheticAtlas(1, image_size=(64, 64))
+        >>> figure = plot_channels(source.read(0), source.channels)
+        >>> [panel.get_title().splitlines()[0] for panel in figure.axes][-2:]
+        ['yellow: endoplasmic reticulum', 'merge']
     """
     shown = displayed(image, channels, saturated)
     figure = new_figure((2.6 * (len(channels) + 1), 3.1 if title else 2.9))
@@ -46,7 +53,7 @@ def plot_channels(
     ):
         stain = f"{name}: {atlas.CHANNEL_STAINS[name]}" if name in atlas.CHANNEL_STAINS else name
         axes.imshow(values[..., None] * colour)
-        axes.set_title(f"{stain}\n(× {gain:.1f})", fontsize=8)
+        axes.set_title(f"{stain}\n(× {gain:.1f})", fontsize=8, parse_math=False)
     panels[-1].imshow(shown.merge)
     panels[-1].set_title("merge\n", fontsize=8)
     for axes in panels:

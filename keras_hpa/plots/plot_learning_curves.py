@@ -27,6 +27,12 @@ def plot_learning_curves(
 
     Raises:
         ValueError: if `history` lacks one of `metrics`.
+
+    Example:
+        >>> history = {"loss": [0.31, 0.22, 0.19], "val_loss": [0.3, 0.26, 0.25]}  # of `model.fit(...).history`
+        >>> figure = plot_learning_curves(history, metrics=["loss"])
+        >>> [line.get_label() for line in figure.axes[0].lines]
+        ['training', 'validation']
     """
     for name in metrics:
         if name not in history:

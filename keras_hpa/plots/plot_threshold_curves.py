@@ -42,6 +42,15 @@ def plot_threshold_curves(
 
     Raises:
         ValueError: if scores or labels are not those of the calibrator's classes, or a class is not one of them.
+
+    Example:
+        >>> from keras_hpa import ThresholdCalibrator
+        >>> y_true = np.tile(np.eye(2, dtype="uint8"), (30, 1))
+        >>> y_score = np.random.default_rng([0]).uniform(0, 0.6, y_true.shape) + 0.3 * y_true
+        >>> calibrator = ThresholdCalibrator(class_names=["Nucleoli", "Mitochondria"]).fit(y_score[:40], y_true[:40])
+        >>> figure = plot_threshold_curves(calibrator, y_score[40:], y_true[40:])
+        >>> [panel.get_title() for panel in figure.axes]
+        ['Nucleoli (10)', 'Mitochondria (10)']
     """
     rows = calibrator.report(y_score, y_true).rows
     shown = range(len(rows)) if classes is None else classes
@@ -65,7 +74,7 @@ def plot_threshold_curves(
             axes.plot(place, row["f_beta"], "o", color=VALIDATION, markersize=5)
         else:
             axes.text(0.5, 0.9, "never predicted", transform=axes.transAxes, ha="center", va="top", fontsize=8)
-        axes.set_title(f"{row['class']} ({row['support']:.0f})", fontsize=9)
+        axes.set_title(f"{row['class']} ({row['support']:.0f})", fontsize=9, parse_math=False)
         axes.set_ylim(0, 1)
         axes.tick_params(labelsize=8)
         if not calibrator.from_logits and len(cuts):

@@ -24,6 +24,14 @@ def plot_thresholds(calibrator: ThresholdCalibrator, class_names: Sequence[str] 
 
     Raises:
         ValueError: if there are more or fewer names than classes.
+
+    Example:
+        >>> from keras_hpa import ThresholdCalibrator
+        >>> y_true = np.tile(np.eye(2, dtype="uint8"), (30, 1))
+        >>> calibrator = ThresholdCalibrator().fit(0.1 + 0.8 * y_true, y_true)
+        >>> figure = plot_thresholds(calibrator, ["Nucleoli", "Mitochondria"])
+        >>> [panel.get_title() for panel in figure.axes]
+        ['threshold', 'F1 (mean of all 1.000)', 'support']
     """
     num_classes = len(calibrator.thresholds_)
     given = calibrator.class_names if class_names is None else class_names
@@ -40,7 +48,8 @@ def plot_thresholds(calibrator: ThresholdCalibrator, class_names: Sequence[str] 
     left.scatter(np.zeros(never.sum()), rows[never], color="0.6", marker="x", s=18, label="never predicted")
     if never.any():
         left.legend(frameon=False, fontsize=8)
-    left.set(title="threshold", yticks=rows, yticklabels=names)
+    left.set_title("threshold")
+    left.set_yticks(rows, names, parse_math=False)
     left.set_ylim(num_classes - 0.4, -0.6)
     if not calibrator.from_logits:
         left.set_xlim(-0.02, max(1.02, float(np.nanmax(thresholds, initial=0)) + 0.02))

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.metrics.round_up import round_up
+
 
 def apply_thresholds(
     scores: npt.NDArray[np.floating],
@@ -25,12 +27,6 @@ def apply_thresholds(
         nothing = ~labels.any(axis=-1) & np.isfinite(rounded).any()
         labels[nothing, nearest[nothing]] = 1
     return labels
-
-
-def round_up(thresholds: npt.NDArray[np.float64], dtype: npt.DTypeLike) -> npt.NDArray[np.floating]:
-    """The thresholds in another precision that let exactly the same scores of that precision pass."""
-    rounded = thresholds.astype(dtype)
-    return np.where(rounded < thresholds, np.nextafter(rounded, np.array(np.inf, dtype)), rounded)
 
 
 def nearness_terms(

@@ -33,7 +33,7 @@ def find_thresholds(
     """Applies one of the rules that look at labels, and what holds for all of them.
 
     Classes with fewer than `min_support` positives get the threshold of `"global"`. A class without positives gets
-    infinity, or, with `absent_classes="highest_score"`, the highest score that any sample has in it.
+    infinity, or, with `absent_classes="highest_score"`, what lies just above the highest score that a sample has in it.
     """
     thresholds = np.full(len(classes), np.inf)
     present = np.array([one.num_positives > 0 for one in classes])
@@ -47,7 +47,7 @@ def find_thresholds(
     if absent_classes == "highest_score":
         for column, one in enumerate(classes):
             if not one.num_positives and len(one.scores):
-                thresholds[column] = one.scores[-1]
+                thresholds[column] = np.nextafter(one.scores[-1], np.inf, dtype=np.float64)
     return thresholds
 
 

@@ -18,7 +18,7 @@ METHODS = (
     "resampled_prevalence",
     "shrink",
 )
-_ABSENT_CLASSES = ("never", "highest_score")
+_ABSENT_CLASSES = (None, "never", "highest_score")
 
 
 def check_parameters(parameters: Mapping[str, Any], *, num_classes: int | None = None) -> None:

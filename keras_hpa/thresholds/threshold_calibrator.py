@@ -1,10 +1,8 @@
 """Thresholds per class, fitted on scores of samples whose labels are known."""
 
-import json
 import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -12,8 +10,8 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from keras_hpa.data.replacing import replacing
 from keras_hpa.thresholds.apply_thresholds import apply_thresholds
+from keras_hpa.thresholds.calibration_file import read_calibration, write_calibration
 from keras_hpa.thresholds.class_scores import ClassScores, split_classes
 from keras_hpa.thresholds.find_thresholds import find_thresholds
 from keras_hpa.thresholds.log_odds import log_odds
@@ -22,7 +20,6 @@ from keras_hpa.thresholds.score_checks import check_labels, check_parameters, ch
 from keras_hpa.thresholds.threshold_layer import ThresholdLayer
 from keras_hpa.thresholds.threshold_report import ThresholdReport
 
-_FORMAT, _VERSION = "keras_hpa.ThresholdCalibrator", 1
 _FEW_POSITIVES = 10
 
 
@@ -36,7 +33,7 @@ class ThresholdCalibrator(BaseEstimator):
     The estimator follows scikit-learn: scores take the place of X and labels that of y.
 
     Args:
-        method: the rule. In all but `"report"` and `"fixed"` a class without positives is never predicted.
+        method: the rule.
             `"auto"`: the best we know for new data, with few positives and with many; see `auto_thresholds`.
             `"max_f1"`: the best F-beta on the fitting data, exactly; good with hundreds of positives in each class.
             `"prevalence"`: predicts each class as often as it occurs; good with few positives.
@@ -54,8 +51,9 @@ class ThresholdCalibrator(BaseEstimator):
         beta: the weight of recall against precision in F-beta.
         min_support: a class with fewer positives, but some, gets the threshold of `"global"`.
         absent_classes: what becomes of a class without positives: `"never"` predicted, its threshold infinite, or
-            `"highest_score"`, predicted where a score is at least the highest of the fitting data. The second finds
-            some of the rarest classes after a small validation set, and guesses.
+            predicted above the `"highest_score"` of the fitting data, which finds some of the rarest classes after a
+            small validation set, and guesses. `None` is `"highest_score"` under `"auto"`, since that is better on new
+            data, and `"never"` under the others; `"report"` and `"fixed"` have no choice. The class is flagged.
         at_least_one: whether a sample that passes no threshold gets the class whose score comes nearest to its
             threshold, by their ratio (logits: difference). Every sample of the atlas has a label.
         class_names: the names of the classes, for messages and reports.
@@ -102,7 +100,7 @@ class ThresholdCalibrator(BaseEstimator):
         prevalence: Sequence[float] | None = None,
         beta: float = 1.0,
         min_support: int = 1,
-        absent_classes: str = "never",
+        absent_classes: str | None = None,
         at_least_one: bool = False,
         class_names: Sequence[str] | None = None,
         from_logits: bool = False,
@@ -213,19 +211,17 @@ class ThresholdCalibrator(BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes parameters and thresholds as JSON, under a temporary name first; infinity is written as null."""
         check_is_fitted(self)
-        content = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "parameters": {name: _to_json(value) for name, value in self.get_params().items()},
-            "thresholds": _to_json(self.thresholds_),
-            "support": self.support_.tolist(),
-            "scores": self.scores_.tolist(),
-            "counts": self.counts_.tolist(),
-            "flags": [list(flags) for flags in self.flags_],
-        }
-        text = json.dumps(content, indent=1, allow_nan=False)
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_calibration(
+            path,
+            {
+                "parameters": self.get_params(),
+                "thresholds": self.thresholds_,
+                "support": self.support_,
+                "scores": self.scores_,
+                "counts": self.counts_,
+                "flags": self.flags_,
+            },
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -234,16 +230,9 @@ class ThresholdCalibrator(BaseEstimator):
         Raises:
             ValueError: if the file is not one of ours, or of a version that is not known.
         """
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"`path` must name a file written by `save`. Received: {path}, not JSON") from error
-        if not isinstance(content, dict) or content.get("format") != _FORMAT:
-            raise ValueError(f"`path` must name a file written by `save`. Received: {path} with another content")
-        if content.get("version") != _VERSION:
-            raise ValueError(f"`path` must be of version {_VERSION}. Received: {content.get('version')!r} in {path}")
-        calibrator = cls(**content["parameters"] | {"thresholds": _from_json(content["parameters"]["thresholds"])})
-        calibrator.thresholds_ = np.array(_from_json(content["thresholds"]), np.float64)
+        content = read_calibration(path)
+        calibrator = cls(**content["parameters"])
+        calibrator.thresholds_ = np.array(content["thresholds"], np.float64)
         calibrator.support_ = np.array(content["support"])
         calibrator.scores_ = np.array(content["scores"], np.float64)
         calibrator.counts_ = np.array(content["counts"], np.float64)
@@ -264,7 +253,7 @@ class ThresholdCalibrator(BaseEstimator):
             prevalence=self.prevalence,
             beta=self.beta,
             min_support=self.min_support,
-            absent_classes=self.absent_classes,
+            absent_classes=self.absent_classes or ("highest_score" if self.method == "auto" else "never"),
             from_logits=self.from_logits,
             num_resamples=self.num_resamples,
             seed=self.seed,
@@ -314,16 +303,3 @@ def _find_flags(scores: ClassScores, min_support: int, method: str) -> tuple[str
         "global threshold": 0 < scores.num_positives < min_support and method not in ("fixed", "report"),
     }
     return tuple(name for name, holds in found.items() if holds)
-
-
-def _to_json(value: Any) -> Any:
-    """Plain numbers, texts and lists; JSON knows no infinity, it is written as null."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [None if one == np.inf else _to_json(one) for one in value]
-    return value
-
-
-def _from_json(thresholds: Any) -> Any:
-    return [np.inf if one is None else one for one in thresholds] if isinstance(thresholds, list) else thresholds

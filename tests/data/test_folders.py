@@ -89,6 +89,7 @@ def test_failed_submission_leaves_the_old_one(tmp_path):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("submission.csv", "old")]
 
 
+@pytest.mark.real_data
 def test_real_folder(real_data):
     source, labels = load_kaggle(real_data / "atlas_sample")
     assert labels.shape == (len(source), 28) == (60, 28)

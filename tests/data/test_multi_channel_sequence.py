@@ -276,6 +276,7 @@ def test_damaged_sample_is_named_through_fit(tmp_path, damage, workers):
         ({"augment": "flip"}, "augment"),
         ({"labels": np.zeros(3)}, "labels"),
         ({"labels": ["a", "b"]}, "labels"),
+        ({"labels": [[0, 1], [np.nan, 1]]}, "labels"),
         ({"source": subset(_numbered(2), [])}, "source"),
     ],
 )
@@ -294,6 +295,15 @@ def test_real_samples_are_the_same_whatever_the_workers(real_data):
     for integers, floats in zip(*sequences, strict=True):
         np.testing.assert_array_equal(integers[0] / np.float32(255), floats[0])
         np.testing.assert_array_equal(integers[1], floats[1])
+
+
+@pytest.mark.parametrize(("dtype", "num_channels"), [("int64", 4), ("uint64", 1), ("uint8", 200), ("uint16", 129)])
+def test_any_integers_and_any_number_of_channels_are_resized(dtype, num_channels):
+    image = np.random.default_rng(0).integers(100, size=(1, 8, 6, num_channels)).astype(dtype)
+    source = ArraySource(image, channels=[f"c{number}" for number in range(num_channels)])
+    resized = MultiChannelSequence(source, image_size=(4, 3), dtype="source")[0]
+    expected = image.reshape(1, 4, 2, 3, 2, num_channels).mean(axis=(2, 4))
+    np.testing.assert_allclose(resized, expected, atol=0.5)
 
 
 def test_what_is_read_ahead_stays_within_the_epoch_and_the_queue():
@@ -386,3 +396,34 @@ def test_integers_whose_maximum_says_nothing_need_a_max_value(dtype):
     np.testing.assert_array_equal(MultiChannelSequence(source, max_value=255)[0], 1)
     with pytest.raises(ValueError, match=rf"`max_value` must say.*{dtype}"):
         MultiChannelSequence(source)[0]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "complex64"])
+def test_source_that_gives_no_numbers_is_named(dtype):
+    class Mask(ArraySource):
+        def read(self, index):
+            return np.zeros((4, 4, 4), dtype)
+
+    with pytest.raises(ValueError, match=rf"integers or floats.*{dtype}.*sample '0'"):
+        MultiChannelSequence(Mask(np.zeros((3, 4, 4, 4), "uint8")), image_size=2)[0]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_memory_is_used_again_but_never_what_somebody_holds(workers):
+    images = np.arange(24, dtype="uint8")[:, None, None, None] * np.ones((4, 4, 1), "uint8")
+    sequence = MultiChannelSequence(ArraySource(images), batch_size=2, dtype="source", workers=workers)
+    addresses = {sequence[index].ctypes.data for index in range(12)}
+    assert len(addresses) <= 4
+    views = [sequence[index][1:, ..., 0] for index in range(12)]
+    assert [int(view[0, 0, 0]) for view in views] == list(range(1, 24, 2))
+
+
+def test_in_order_reads_the_same_images_once_whatever_is_drawn():
+    training = _sequence(7, batch_size=2, shuffle=True, sampler="with_replacement", batches_per_epoch=9, shard=(1, 2))
+    before = _numbers(training)
+    assert [images[:, 0, 0, 0].tolist() for images in training.in_order()] == [[0, 1], [2, 3], [4, 5], [6]]
+    assert [images[:, 0, 0, 0].tolist() for images in training.in_order(3, 6)] == [[3, 4], [5]]
+    training.epoch = 0
+    assert _numbers(training) == before
+    resized = MultiChannelSequence(_numbered(3), image_size=5, max_value=2.0, workers=0).in_order(2)[0]
+    np.testing.assert_array_equal(resized, np.ones((1, 5, 5, 4), "float32"))

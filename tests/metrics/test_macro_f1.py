@@ -166,6 +166,7 @@ def test_arguments_survive_strict_json():
         ({"threshold": [[0.5]]}, "threshold"),
         ({"threshold": [0.5, 0.5], "num_classes": 3}, "2 thresholds and num_classes=3"),
         ({"zero_division": 0.5}, "zero_division.*0.5"),
+        ({"zero_division": "warn"}, "zero_division.*'warn'"),
         ({"num_classes": 0}, "num_classes.*0"),
         ({"average": "samples"}, "average.*samples"),
     ],

@@ -227,8 +227,19 @@ def test_absent_class_can_be_predicted_above_all_that_was_seen(method):
     scores, labels = _network()
     labels[:, 3] = 0
     calibrator = ThresholdCalibrator(method, absent_classes="highest_score").fit(scores, labels)
-    assert calibrator.thresholds_[3] == scores[:, 3].max()
+    assert calibrator.thresholds_[3] == np.nextafter(scores[:, 3].max(), np.inf, dtype=np.float64)
+    assert not calibrator.predict(scores)[:, 3].any()
+    assert calibrator.predict(scores + 1e-6)[:, 3].sum() == 1
     assert calibrator.flags_[3] == ("no positives",)
+
+
+@pytest.mark.parametrize("method", _FITTED_RULES)
+def test_absent_class_is_guessed_by_auto_alone(method):
+    scores, labels = _network()
+    labels[:, 3] = 0
+    default, never = (ThresholdCalibrator(method, absent_classes=a).fit(scores, labels) for a in (None, "never"))
+    assert np.isfinite(default.thresholds_[3]) == (method == "auto")
+    np.testing.assert_array_equal(np.delete(default.thresholds_, 3), np.delete(never.thresholds_, 3))
 
 
 @pytest.mark.parametrize("method", ["auto", "resampled_max_f1", "resampled_prevalence"])

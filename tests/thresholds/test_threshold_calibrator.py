@@ -68,7 +68,7 @@ def test_absent_class_is_never_predicted(method, tmp_path):
     scores, labels = _scores_and_labels()
     labels[:, 2] = 0
     labels[:50, 2] = -1
-    calibrator = ThresholdCalibrator(method=method).fit(scores, labels)
+    calibrator = ThresholdCalibrator(method=method, absent_classes="never").fit(scores, labels)
     assert calibrator.thresholds_[2] == np.inf
     assert np.isfinite(np.delete(calibrator.thresholds_, 2)).all()
     assert not calibrator.predict(np.ones_like(scores))[:, 2].any()

@@ -50,7 +50,7 @@ def test_wider_confidence_is_a_wider_interval():
 
 
 def test_text_has_a_line_per_class_with_its_flags():
-    calibrator, scores, labels = _fitted()
+    calibrator, scores, labels = _fitted(absent_classes="never")
     labels[:, 0] = 0
     labels[5:, 1] = -1
     lines = str(calibrator.fit(scores, labels).report()).splitlines()

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import keras
 
+from keras_hpa.data.replacing import is_left_over, replacing
 from keras_hpa.labels import format_labels
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ def save_kaggle_folder(source: "SyntheticAtlas", root: Path, *, num_test: int) -
         }
     )
     _check_folder(root, manifest)
-    for left_over in root.rglob(".*.part"):
-        left_over.unlink()
+    for path in root.rglob(".*"):
+        if is_left_over(path):
+            path.unlink()
     num_train = len(source) - num_test
     for folder in (root / "train", root / "test"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ def _check_folder(root: Path, manifest: str) -> None:
         return
     if not root.is_dir():
         raise ValueError(f"`root` must be a folder. Received: the file {root}")
-    names = {path.name for path in root.iterdir() if not path.name.endswith(".part")}
+    names = {path.name for path in root.iterdir() if not is_left_over(path)}
     if not names:
         return
     path = root / _MANIFEST
@@ -74,13 +75,8 @@ def _check_folder(root: Path, manifest: str) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes a file so that it is never there by half."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _to_csv(column: str, rows: Iterable[tuple[str, str]]) -> bytes:

@@ -32,7 +32,7 @@ def draw_labels(num_samples: int, balance: str, seed: int) -> npt.NDArray[np.uin
     blocks = -(-num_samples // _NUM_CLASSES)
     chance = rng.random((blocks * _NUM_CLASSES, 2 + _NUM_CLASSES))
     first = chance[:, 0].reshape(blocks, _NUM_CLASSES).argsort(1).ravel()
-    share = np.bincount(sets.sum(1), weights=counts) / counts.sum()
+    share = np.bincount(sets.sum(1, dtype=np.int64), weights=counts) / counts.sum()
     number = np.searchsorted(np.cumsum(share), chance[:, 1], side="right")
     order = chance[:, 2:]
     order[np.arange(len(order)), first] = -1

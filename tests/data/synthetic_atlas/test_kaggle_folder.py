@@ -37,13 +37,13 @@ def test_interrupted_save_is_taken_up(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         source.save(tmp_path)
     assert len(list((tmp_path / "train").iterdir())) == 4
-    (tmp_path / "train" / ".half.png.1.part").write_bytes(b"half a file")
+    (tmp_path / "train" / ".writing-1-half.png").write_bytes(b"half a file")
 
     redrawn = []
     monkeypatch.setattr(SyntheticAtlas, "read", lambda self, index: redrawn.append(index) or read(self, index))
     source.save(tmp_path)
     assert redrawn == [1, 2]
-    assert not list(tmp_path.rglob(".*.part"))
+    assert not list(tmp_path.rglob(".writing*"))
     np.testing.assert_array_equal(load_kaggle(tmp_path)[0].read(2), read(source, 2))
 
 

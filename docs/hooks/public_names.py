@@ -1,0 +1,82 @@
+"""The public names of the library, read from `keras_hpa/__init__.py` without importing it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import griffe
+
+# The order in which data flow through the package, as tests/test_imports.py has it.
+ROOMS = {
+    "atlas": "The vocabulary: channels and classes",
+    "labels": "Label text and label matrices",
+    "data": "From files to batches",
+    "layers": "Layers",
+    "models": "Models",
+    "losses": "Losses",
+    "metrics": "Metrics",
+    "thresholds": "From scores to decisions",
+    "inference": "Prediction",
+    "callbacks": "Callbacks",
+    "plots": "Figures",
+}
+
+
+@dataclass(frozen=True)
+class PublicName:
+    """A name that `import keras_hpa` gives, and where it is defined."""
+
+    name: str
+    room: str
+    definition: griffe.Object
+
+    @property
+    def page(self) -> str:
+        return f"reference/{self.name}.md"
+
+    @property
+    def members(self) -> list[griffe.Object]:
+        """What a module offers; nothing for a class, a function or a constant."""
+        if not self.definition.is_module:
+            return []
+        if self.definition.is_init_module:
+            return [resolve(self.definition, name) for name in self.definition.imports]
+        members = self.definition.members.items()
+        return [member for name, member in members if not name.startswith("_") and not member.is_alias]
+
+    @property
+    def summary(self) -> str:
+        return self.definition.docstring.value.split("\n\n")[0].replace("\n", " ")
+
+    def problems(self) -> list[str]:
+        """What the documentation of this name lacks."""
+        found = []
+        for symbol in self.members or [self.definition]:
+            text = symbol.docstring.value if symbol.docstring else ""
+            if not text:
+                found.append(f"{symbol.path} has no docstring.")
+            # A constant shows its value.
+            elif not symbol.is_attribute and not re.search(r"^Example:$|\]\(\S+\.md\S*\)", text, re.MULTILINE):
+                found.append(f"{symbol.path} has neither an `Example:` nor a link to a page in its docstring.")
+        return found
+
+
+def read_public_names(root: Path) -> list[PublicName]:
+    """Every name that `__init__.py` re-exports, in the order of the rooms."""
+    package = griffe.load("keras_hpa", search_paths=[root])
+    names = []
+    for name in package.imports:
+        definition = resolve(package, name)
+        names.append(PublicName(name, definition.path.split(".")[1], definition))
+    order = list(ROOMS)
+    return sorted(names, key=lambda public: (order.index(public.room), public.name.casefold()))
+
+
+def resolve(package: griffe.Object, name: str) -> griffe.Object:
+    """What `package` imports as `name`."""
+    definition = package.modules_collection[package.imports[name]]
+    definition = definition.final_target if definition.is_alias else definition
+    # `validate` is defined in `validate.py`: of function and module, Griffe finds the module.
+    if definition.is_module and name in definition.members:
+        definition = definition.members[name]
+    return definition

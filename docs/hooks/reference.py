@@ -1,0 +1,112 @@
+"""MkDocs hook: one reference page for each public name, grouped by room, and links to it wherever the name is written.
+
+The build fails if a public name has no docstring or no example.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
+
+sys.path.insert(0, str(Path(__file__).parent))
+from public_names import ROOMS, PublicName, read_public_names
+
+# Pictures, in docs/figures unless said otherwise: file, description, the page that tells more.
+_PICTURES = {
+    "SyntheticAtlas": (
+        "../synthetic_atlas_classes.jpg",
+        "One drawn sample of each class: protein green, microtubules red, nuclei blue",
+    ),
+    "plots.plot_threshold_curves": (
+        "../threshold_curves.png",
+        "F1 against the threshold for eight classes, with the chosen threshold and the interval of its F1",
+    ),
+}
+
+_names: list[PublicName] = []
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    _names[:] = read_public_names(Path(config.config_file_path).parent)
+    problems = [problem for public in _names for problem in public.problems()]
+    if problems:
+        raise PluginError("The reference is not complete.\n" + "\n".join(problems))
+    rooms: list[Any] = [
+        {title: [{public.name: public.page} for public in _names if public.room == room]}
+        for room, title in ROOMS.items()
+        if any(public.room == room for public in _names)
+    ]
+    for entry in config.nav or []:
+        if "Reference" in entry:
+            entry["Reference"] = ["reference/index.md", *rooms]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    files.append(File.generated(config, "reference/index.md", content=_index()))
+    for public in _names:
+        files.append(File.generated(config, public.page, content=_page(public)))
+    return files
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turns `` `GapNet` `` and `` `keras_hpa.GapNet(...)` `` in the text into links to the reference."""
+    pages = {public.name: public.page for public in _names}
+
+    def link(match: re.Match[str]) -> str:
+        target = pages.get(match["name"])
+        if match["name"] is None or target is None or target == page.file.src_uri:
+            return match[0]
+        address = get_relative_url(files.src_uris[target].url, page.url)
+        return f'<a class="to-reference" href="{address}">{match[0]}</a>'
+
+    # What stands in a link, a heading or a block of code is found first, and stays as it is.
+    return re.sub(
+        r"<(?P<tag>a|h[1-6]|pre)\b.*?</(?P=tag)>"
+        r"|<code>(?:keras_hpa\.)?(?P<name>\w+)(?:\.\w+)*(?:\([^<]*\))?</code>",
+        link,
+        html,
+        flags=re.DOTALL,
+    )
+
+
+def _index() -> str:
+    lines = ["# Reference", "", "Every public name, in the order in which data flow: from files to decisions."]
+    for room, title in ROOMS.items():
+        rows = [
+            f"| [`{public.name}`]({public.name}.md) | {public.summary.replace('|', chr(92) + '|')} |"
+            for public in _names
+            if public.room == room
+        ]
+        if rows:
+            lines += ["", f"## {title}", "", "| | |", "| --- | --- |", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _page(public: PublicName) -> str:
+    return "\n".join(_blocks(public)) + "\n"
+
+
+def _blocks(public: PublicName) -> Iterator[str]:
+    yield f"---\ntitle: {public.name}\n---\n"
+    if not public.members:
+        yield from _symbol(public.name, public.definition.path, level=1)
+        return
+    yield f"# keras_hpa.{public.name}\n\n{public.definition.docstring.value}\n"
+    for member in public.members:
+        yield from _symbol(f"{public.name}.{member.name}", member.path, level=2)
+
+
+def _symbol(name: str, path: str, level: int) -> Iterator[str]:
+    options = {"heading": f"keras_hpa.{name}", "toc_label": name, "heading_level": level}
+    yield f"::: {path}\n    options:\n" + "".join(f"      {key}: {value}\n" for key, value in options.items())
+    if name in _PICTURES:
+        file, description = _PICTURES[name]
+        yield f"![{description}]({file})\n"

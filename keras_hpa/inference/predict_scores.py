@@ -1,0 +1,197 @@
+"""Scores for everything: in order, averaged over transforms and models, in tiles, resumed after a stop."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from keras_hpa.data import MultiChannelSequence
+from keras_hpa.inference.batch_scorer import REDUCTIONS, BatchScorer
+from keras_hpa.inference.score_folder import ScoreFolder, weights_digest
+from keras_hpa.inference.transforms import Transform, resolve_transforms, transform_name
+
+
+def predict_scores(
+    model: keras.Model | Sequence[keras.Model],
+    sequence: MultiChannelSequence,
+    transforms: str | Sequence[Transform] | None = None,
+    reduce: str = "mean",
+    *,
+    tile_overlap: float | None = None,
+    tile_size: int | tuple[int, int] | None = None,
+    tile_reduce: str = "mean",
+    path: str | os.PathLike[str] | None = None,
+    verbose: int | str = "auto",
+) -> npt.NDArray[np.float32]:
+    """Predicts the scores of all samples of a sequence, in the order of its source.
+
+    Each image is read once, whatever is done with it. With `transforms` it is looked at from several sides, and with
+    several models, such as those of the folds, by several observers; the scores are averaged. A cell lies on the slide
+    any way round, so that the eight symmetries show a network the same cell eight times, at eight times the price.
+    Averages are taken of what the model returns: of probabilities, or, where it ends in logits, of logits, which is
+    another average. Thresholds belong to scores that were made in the same way: fit them on such.
+
+    Memory holds a few batches, however many samples there are, beside the scores themselves. Scores do not depend on
+    the batch size, to the precision of float32.
+
+    Args:
+        model: a model with one output of shape `(batch, num_classes)`, or a list of them.
+        sequence: what to read, how large, of which type, and how many images at a time. Its labels, `shuffle` and
+            epochs do not matter: every sample is read once, in order.
+        transforms: `None` takes images as they are; `"dihedral"` in all eight symmetries of the square; or a list of
+            your own, each the number of a symmetry as in `apply_symmetry` or a callable that takes a batch of images
+            `(batch, height, width, channels)`, a NumPy array that it must not change, and returns one with as many
+            images and the same channels and type. `[0, 4]` is the image and its mirror image. Put 0 into the list
+            where the images as they are shall count too. Where there are tiles, it is tiles that are transformed.
+        reduce: `"mean"`, `"median"` or `"max"` over all transforms of all models.
+        tile_overlap: the fraction of a tile, 0 up to but not 1, that neighbours share at least. It must be given where
+            images are larger than the network's input: they are cut into tiles of that size, at full resolution,
+            that cover every pixel, and a structure shorter than the overlap lies whole in one of them.
+        tile_size: height and width of tiles, or one number for both; the size of the network's input unless given.
+            A network that takes any size needs it.
+        tile_reduce: `"mean"` or `"max"` over the tiles of an image, after `reduce` has made one score per tile.
+            The mean is what a network that pools over the whole image does, and stays near its scale. The maximum
+            finds what only one cell shows, such as a mitotic spindle, and rises with the number of tiles.
+        path: a folder in which scores are kept as they are made: `scores.npy`, with NaN where there is none yet, and
+            `manifest.json`, with the ids. A run that was killed goes on there, and ends with the same scores; a
+            finished one is read. The first batch is predicted again to see that nothing has changed.
+        verbose: 1 or `"auto"` shows a progress bar, 0 does not.
+
+    Returns:
+        A float32 array of shape `(num_samples, num_classes)`.
+
+    Raises:
+        TypeError: if `model` or `sequence` is not as above.
+        ValueError: if an argument is not as above; `sequence` augments, has a sampler or is a shard, so that images
+            or samples would be others; images do not fit the model; the model's output does not have one row of
+            classes per image; a score is NaN or infinite, with the id of the sample; or `path` holds scores of
+            another model, other samples or other settings.
+
+    Example:
+        >>> import keras_hpa
+        >>> source = keras_hpa.SyntheticAtlas(5, image_size=(96, 96))
+        >>> sequence = keras_hpa.MultiChannelSequence(source, batch_size=2)
+        >>> models = [keras_hpa.GapNet((96, 96, 4), filters=(4, 4, 4)) for fold in range(2)]
+        >>> keras_hpa.predict_scores(models, sequence, "dihedral", verbose=0).shape
+        (5, 28)
+    """
+    models = _check_models(model)
+    _check_sequence(sequence)
+    for argument, value, choices in (("reduce", reduce, REDUCTIONS), ("tile_reduce", tile_reduce, ("mean", "max"))):
+        if value not in choices:
+            raise ValueError(f"`{argument}` must be one of {list(choices)}. Received: {value!r}")
+    if verbose not in ("auto", 0, 1):
+        raise ValueError(f"`verbose` must be 'auto', 0 or 1. Received: {verbose!r}")
+    chosen = resolve_transforms(transforms)
+    scorer = BatchScorer(
+        models,
+        chosen,
+        reduce,
+        tile_overlap=_check_overlap(tile_overlap),
+        tile_size=_check_tile_size(tile_size, tile_overlap),
+        tile_reduce=tile_reduce,
+        batch_size=sequence.batch_size,
+        num_samples=len(sequence.source),
+    )
+    folder = None
+    if path is not None:
+        settings = {
+            "models": [weights_digest(one) for one in models],
+            "channels": sequence.source.channels,
+            **{name: getattr(sequence, name) for name in ("image_size", "dtype", "max_value", "interpolation")},
+            "transforms": [transform_name(transform) for transform in chosen],
+            "reduce": reduce,
+            "tile_overlap": tile_overlap,
+            "tile_size": scorer.tile_size,
+            "tile_reduce": tile_reduce,
+        }
+        folder = ScoreFolder(path, ids=sequence.source.ids, settings=settings)
+        _compare_first_batch(scorer, sequence, folder)
+    return _run(scorer, sequence, folder, 0 if verbose == 0 else 1)
+
+
+def _run(
+    scorer: BatchScorer, sequence: MultiChannelSequence, folder: ScoreFolder | None, verbose: int
+) -> npt.NDArray[np.float32]:
+    num_samples, step = len(sequence.source), sequence.batch_size
+    done = 0 if folder is None else folder.num_done
+    # The batches are those of a run in peace, so that the scores are the same to the last bit.
+    start = done if done == num_samples else done // step * step
+    progress = keras.utils.Progbar(num_samples, unit_name="sample", verbose=verbose)
+    if start:
+        progress.update(start)
+    kept: list[npt.NDArray[np.float32]] = []
+    rest = sequence.in_order(start) if start < num_samples else ()
+    for number in range(len(rest)):
+        first = start + number * step
+        rows = _checked(scorer(rest[number]), sequence.source.ids[first : first + step])
+        if folder is None:
+            kept.append(rows)
+        else:
+            folder.write(first, rows)
+        progress.update(first + len(rows))
+    return np.concatenate(kept) if folder is None else folder.read()
+
+
+def _compare_first_batch(scorer: BatchScorer, sequence: MultiChannelSequence, folder: ScoreFolder) -> None:
+    """Finds what the settings do not tell: other pixels, other activations, another transform of the same name."""
+    num_rows = min(folder.num_done, sequence.batch_size)
+    if not num_rows:
+        return
+    there, here = folder.read(num_rows), scorer(sequence.in_order(0, num_rows)[0])
+    if there.shape != here.shape or not np.allclose(there, here, rtol=1e-2, atol=1e-2):
+        raise ValueError(
+            f"`path` must hold scores of these images and this model, but those of the first batch differ. "
+            f"Received: {os.fspath(folder.path)!r}"
+        )
+
+
+def _checked(scores: npt.NDArray[np.float32], ids: Sequence[str]) -> npt.NDArray[np.float32]:
+    for row, column in np.argwhere(~np.isfinite(scores))[:1]:
+        raise ValueError(
+            f"`model` must give finite scores. Received: {scores[row, column]} for sample {ids[row]!r}, class {column}"
+        )
+    return scores
+
+
+def _check_models(model: Any) -> list[keras.Model]:
+    models = list(model) if isinstance(model, (list, tuple)) else [model]
+    if not models or not all(isinstance(one, keras.Model) for one in models):
+        received = ", ".join(type(one).__name__ for one in models) or "an empty list"
+        raise TypeError(f"`model` must be a keras.Model or a list of them, at least one. Received: {received}")
+    return models
+
+
+def _check_sequence(sequence: Any) -> None:
+    if not isinstance(sequence, MultiChannelSequence):
+        raise TypeError(
+            "`sequence` must be a MultiChannelSequence; arrays become one by ArraySource. "
+            f"Received: {type(sequence).__name__}"
+        )
+    for name in ("augment", "sampler", "shard"):
+        if getattr(sequence, name) is not None:
+            raise ValueError(
+                f"`sequence` must read every sample once and as it is; make one without `{name}`. "
+                f"Received: {name}={getattr(sequence, name)!r}"
+            )
+
+
+def _check_overlap(tile_overlap: float | None) -> float | None:
+    if tile_overlap is not None and not 0 <= tile_overlap < 1:
+        raise ValueError(f"`tile_overlap` must be a fraction of a tile, 0 up to but not 1. Received: {tile_overlap!r}")
+    return tile_overlap
+
+
+def _check_tile_size(tile_size: Any, tile_overlap: float | None) -> tuple[int, int] | None:
+    if tile_size is None:
+        return None
+    sizes = (tile_size, tile_size) if isinstance(tile_size, int) else tuple(tile_size)
+    if tile_overlap is None or len(sizes) != 2 or not all(type(size) is int and size > 0 for size in sizes):
+        raise ValueError(
+            "`tile_size` must be (height, width), or one number for both, and `tile_overlap` be given with it. "
+            f"Received: {tile_size!r}, tile_overlap={tile_overlap!r}"
+        )
+    return sizes

@@ -1,0 +1,32 @@
+"""In which ways an image is looked at."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy.typing as npt
+
+from keras_hpa.data.dihedral import SYMMETRIES
+
+Transform = int | Callable[[npt.NDArray], npt.NDArray]
+"""The number of a symmetry, or a callable on a batch of images."""
+
+
+def resolve_transforms(transforms: Any) -> list[Transform]:
+    """Gives the list of transforms that the argument of `predict_scores` names, checked."""
+    if transforms is None:
+        return [0]
+    if isinstance(transforms, str) and transforms == "dihedral":
+        return list(SYMMETRIES)
+    chosen = list(transforms) if isinstance(transforms, (list, tuple)) else []
+    known = [callable(one) or (type(one) is int and one in SYMMETRIES) for one in chosen]
+    if not chosen or not all(known):
+        raise ValueError(
+            "`transforms` must be None, 'dihedral', or a list of numbers of symmetries, 0 to 7, and of callables. "
+            f"Received: {transforms!r}"
+        )
+    return chosen
+
+
+def transform_name(transform: Transform) -> int | str:
+    """Gives what a transform is called in messages and manifests."""
+    return getattr(transform, "__qualname__", type(transform).__qualname__) if callable(transform) else transform
