@@ -132,11 +132,17 @@ def test_activation_maps_glow_over_the_merge():
     np.testing.assert_allclose(panels[0].images[0].get_array()[2, 2], (0, 1, 0))
     for number, axes in enumerate(panels[1:], start=1):
         glow = axes.images[1]
-        assert glow.get_clim() == (0, 4), "one scale for all"
         assert glow.get_array()[2, 3] == (number if number < 5 else 0)
         assert glow.get_alpha()[0, 0] == 0
-    assert figure.axes[-1].get_ylabel() == "contribution to the logit"
-    assert len(plots.plot_activation_maps(image, -maps[..., :1]).axes) == 3
+    assert figure.axes[-1].get_xlabel() == "contribution to the logit"
+
+
+def test_a_class_that_was_hardly_seen_stays_dark():
+    maps = np.ones((6, 8, 3)) * [2.0, 0.5, 0.01]
+    figure = plots.plot_activation_maps(np.zeros((6, 8, 4)), maps)
+    assert [axes.images[1].get_clim()[1] for axes in figure.axes[1:4]] == [2, 0.5, 0.5]
+    nothing = plots.plot_activation_maps(np.zeros((6, 8, 4)), -maps)
+    assert not nothing.axes[1].images[1].get_alpha().any()
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,8 @@ def _blocks(public: PublicName) -> Iterator[str]:
 
 
 def _symbol(name: str, path: str, level: int) -> Iterator[str]:
-    yield f"::: {path}\n    options:\n      heading: keras_hpa.{name}\n      toc_label: {name}\n      heading_level: {level}\n"
+    options = {"heading": f"keras_hpa.{name}", "toc_label": name, "heading_level": level}
+    yield f"::: {path}\n    options:\n" + "".join(f"      {key}: {value}\n" for key, value in options.items())
     if name in _PICTURES:
         file, description = _PICTURES[name]
         yield f"![{description}]({file})\n"

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
-_DIMMED = 0.45
-_OPAQUE = 0.85
+_GRAY, _DIMMED, _OPAQUE = 0.6, 0.6, 0.9
+_BRIGHTEST = 99.8  # per cent of the pixels lie within a map's scale
+_FAINTEST = 0.25
 
 
 def plot_activation_maps(
@@ -31,8 +32,9 @@ def plot_activation_maps(
 ) -> Figure:
     """Draws the merged channels of a sample, and over them where a network saw each class.
 
-    What speaks for the class glows over a dimmed merge; what speaks against it is not drawn. All panels share one
-    scale, so that a class the network hardly saw stays dark.
+    What speaks for the class glows over a dimmed merge; what speaks against it is not drawn. Every map has a scale of
+    its own, written beneath it, because a protein that fills the cell spreads over many pixels what a dot concentrates
+    in a few. No scale ends below a quarter of the largest one, so that a class the network hardly saw stays dark.
 
     Args:
         image: a sample of shape `(height, width, channels)`, integers or floats, 0 black.
@@ -61,26 +63,32 @@ def plot_activation_maps(
     names = list(map(str, range(values.shape[2]))) if class_names is None else list(class_names)
     if len(names) != values.shape[2]:
         raise ValueError(f"`class_names` must hold {values.shape[2]} names. Received: {len(names)}")
-    highest = float(values.max())
-    highest = highest if highest > 0 else 1.0
+    positive = np.clip(values, 0, None)
+    highest = np.percentile(positive, _BRIGHTEST, axis=(0, 1))
+    highest = np.maximum(highest, _FAINTEST * highest.max())
+    highest[highest == 0] = 1.0
+    backdrop = _DIMMED * (_GRAY * shown.merge.mean(axis=-1, keepdims=True) + (1 - _GRAY) * shown.merge)
+
+    from matplotlib.ticker import MaxNLocator
 
     columns = min(_COLUMNS, len(names) + 1)
     rows = -(-(len(names) + 1) // columns)
-    figure = new_figure((2.6 * columns + 0.7, 2.85 * rows + (0.25 if title else 0)))
-    grid = figure.subplots(rows, columns, squeeze=False)
-    panels = list(grid.flat)
+    figure = new_figure((2.6 * columns, 3.2 * rows + (0.25 if title else 0)))
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     panels[0].imshow(shown.merge)
     panels[0].set_title("merge", fontsize=9)
-    for axes, name, one in zip(panels[1:], names, np.moveaxis(values, -1, 0), strict=False):
-        positive = np.clip(one, 0, None)
-        axes.imshow(shown.merge * _DIMMED)
-        glow = axes.imshow(positive, cmap="inferno", vmin=0, vmax=highest, alpha=_OPAQUE * np.sqrt(positive / highest))
+    for axes, name, one, top in zip(panels[1:], names, np.moveaxis(positive, -1, 0), highest, strict=False):
+        axes.imshow(backdrop)
+        glow = axes.imshow(one, cmap="inferno", vmin=0, vmax=top, alpha=_OPAQUE * np.sqrt(np.clip(one / top, 0, 1)))
         axes.set_title(name, fontsize=9, parse_math=False)
+        bar = figure.colorbar(glow, ax=axes, location="bottom", fraction=0.05, pad=0.02, aspect=30)
+        bar.set_label("contribution to the logit", fontsize=7)
+        bar.locator = MaxNLocator(4)
+        bar.update_ticks()
+        bar.ax.tick_params(labelsize=7)
     for axes in panels:
         axes.set_axis_off()
-    bar = figure.colorbar(glow, ax=list(grid[:, -1]), fraction=0.06, pad=0.03)
-    bar.set_label("contribution to the logit", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+        axes.set_anchor("N")
     if title is not None:
         figure.suptitle(title, fontsize=10)
     return figure
