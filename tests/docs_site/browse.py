@@ -154,7 +154,7 @@ def _photograph(browser: Any, address: str, site: Path, folder: Path) -> None:
                 if (site / at / "index.html").is_file():
                     page.goto(address + at)
                     name = at.strip("/").replace("/", "-") or "home"
-                    page.screenshot(path=folder / f"{name}-{window}-{scheme}.png", full_page=False)
+                    page.screenshot(path=folder / f"{name}-{window}-{scheme}.png", full_page=True)
             page.close()
 
 
