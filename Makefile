@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 # Tests of what is NumPy alone say nothing about a backend.
 WITHOUT_KERAS := $(addprefix --ignore tests/data/,synthetic_atlas \
 	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py)
 
-.PHONY: demo demo-inception test test-backends lint type wheel check clean \
+.PHONY: demo demo-inception test test-backends lint type wheel docs docs-serve docs-test docs-test-left-out check clean \
 	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
 demo: .venv/examples
@@ -37,7 +38,20 @@ wheel: .venv/dev
 	build/wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build && wheel/bin/python ../tests/fit_one_batch.py
 
-check: lint type test test-backends wheel
+# The site; building it trains nothing and asks the network for nothing.
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+docs-serve: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
+docs-test: docs
+	$(BIN)/python tests/docs_site/browse.py site --screenshots build/screenshots
+
+docs-test-left-out:
+	@echo "make docs-test was left out: there is no Chromium (apt-get install chromium)."
+
+check: lint type test test-backends wheel docs $(if $(CHROMIUM),docs-test,docs-test-left-out)
 
 # Benchmarks; those that need real data read the folder named by KERAS_HPA_DATA.
 bench-loading bench-losses bench-metrics bench-models: .venv/dev
@@ -67,6 +81,10 @@ clean:
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev]'
 	touch $@ .venv/examples
+
+.venv/docs: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[docs]'
+	touch $@
 
 .venv/backends: .venv/dev
 	$(INSTALL) --editable '.[jax,torch]'

@@ -18,7 +18,7 @@ from mkdocs.utils import get_relative_url
 sys.path.insert(0, str(Path(__file__).parent))
 from public_names import ROOMS, PublicName, read_public_names
 
-# Pictures, in docs/figures unless said otherwise: file, description, the page that tells more.
+# Pictures: file, seen from docs/reference, and description.
 _PICTURES = {
     "SyntheticAtlas": (
         "../synthetic_atlas_classes.jpg",
@@ -86,7 +86,7 @@ def _index() -> str:
             if public.room == room
         ]
         if rows:
-            lines += ["", f"## {title}", "", "| | |", "| --- | --- |", *rows]
+            lines += ["", f"## {title}", "", "| Name | What it is |", "| --- | --- |", *rows]
     return "\n".join(lines) + "\n"
 
 
@@ -95,7 +95,7 @@ def _page(public: PublicName) -> str:
 
 
 def _blocks(public: PublicName) -> Iterator[str]:
-    yield f"---\ntitle: {public.name}\n---\n"
+    yield f"---\ntitle: {public.name}\nsearch: {{boost: 3}}\n---\n"
     if not public.members:
         yield from _symbol(public.name, public.definition.path, level=1)
         return
