@@ -51,7 +51,7 @@ docs-test: docs
 docs-test-left-out:
 	@echo "make docs-test was left out: there is no Chromium (apt-get install chromium)."
 
-check: lint type test test-backends wheel docs $(if $(CHROMIUM),docs-test,docs-test-left-out)
+check: lint type docs test test-backends wheel $(if $(CHROMIUM),docs-test,docs-test-left-out)
 
 # Benchmarks; those that need real data read the folder named by KERAS_HPA_DATA.
 bench-loading bench-losses bench-metrics bench-models: .venv/dev
