@@ -2,13 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
-CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 # Tests of what is NumPy alone say nothing about a backend.
 WITHOUT_KERAS := $(addprefix --ignore tests/data/,synthetic_atlas \
 	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py)
 
-.PHONY: demo demo-inception test test-backends lint type wheel docs docs-serve docs-test docs-test-left-out check clean \
+.PHONY: demo demo-inception test test-backends lint type wheel docs docs-serve docs-test check clean \
 	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
 demo: .venv/examples
@@ -48,10 +47,7 @@ docs-serve: .venv/docs
 docs-test: docs
 	$(BIN)/python tests/docs_site/browse.py site --screenshots build/screenshots
 
-docs-test-left-out:
-	@echo "make docs-test was left out: there is no Chromium (apt-get install chromium)."
-
-check: lint type docs test test-backends wheel $(if $(CHROMIUM),docs-test,docs-test-left-out)
+check: lint type docs test test-backends wheel
 
 # Benchmarks; those that need real data read the folder named by KERAS_HPA_DATA.
 bench-loading bench-losses bench-metrics bench-models: .venv/dev

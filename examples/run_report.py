@@ -195,7 +195,7 @@ def _draw_samples(
             {
                 "merge": _webp_uri(merge[1], _PICTURE_SIZE),
                 "seen": _webp_uri(seen, _PICTURE_SIZE),
-                "highest": float(where.max()),
+                "highest": float(glow.norm.vmax) if where.max() > 0 else 0.0,
                 "channels": [(name, _webp_uri(pixels, _CHANNEL_SIZE)) for name, pixels in pictures],
             }
         )
