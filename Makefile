@@ -47,7 +47,7 @@ docs-serve: .venv/docs
 docs-test: docs
 	$(BIN)/python tests/docs_site/browse.py site --screenshots build/screenshots
 
-check: lint type test test-backends wheel docs
+check: lint type docs test test-backends wheel
 
 # Benchmarks; those that need real data read the folder named by KERAS_HPA_DATA.
 bench-loading bench-losses bench-metrics bench-models: .venv/dev
