@@ -106,7 +106,7 @@ def test_what_goes_wrong(scored):
     published = keras_hpa.ThresholdCalibrator("report")
     with pytest.warns(
         UserWarning,
-        match='^Under `method="report"` a class without positives is predicted for nearly every sample. '
-        "Received: no positives of class 2$",
+        match=r'^Under `method="report"` a class without positives is predicted for nearly every sample. '
+        r"Received: no positives of class 2$",
     ):
         published.fit(scores, labels)
