@@ -69,11 +69,17 @@ def test_from_scores_to_a_file(scored, capsys):
 
 def test_folds(scored):
     scores_of, labels, _, _ = scored
+
+    def train(samples):
+        return scores_of
+
+    def predict(model, samples):
+        return model[samples]
+
     # --8<-- [start:folds]
     scores = np.empty(labels.shape, "float32")
     for training, held_out in keras_hpa.stratified_folds(labels, num_folds=5):
-        ...  # train a model on `training`, without the samples of `held_out`
-        scores[held_out] = scores_of[held_out]
+        scores[held_out] = predict(train(training), held_out)
     calibrator = keras_hpa.ThresholdCalibrator().fit(scores, labels)
     # --8<-- [end:folds]
     np.testing.assert_array_equal(scores, scores_of)
