@@ -8,7 +8,7 @@ import keras_hpa
 
 
 def test_notebook():
-    source, labels = keras_hpa.SyntheticAtlas(8, image_size=(32, 32)), np.eye(8, 28)
+    source, labels = keras_hpa.SyntheticAtlas(28, image_size=(32, 32)), np.eye(28)
     # --8<-- [start:sequence]
     sequence = keras_hpa.MultiChannelSequence(
         source, labels, batch_size=8, image_size=32, shuffle=True, augment="dihedral"
@@ -32,7 +32,7 @@ def test_notebook():
     published = keras_hpa.ThresholdCalibrator("report").fit(scores, labels)
     better = keras_hpa.ThresholdCalibrator().fit(scores, labels)
     # --8<-- [end:thresholds]
-    assert published.predict(scores).shape == better.predict(scores).shape == (8, 28)
+    assert published.predict(scores).shape == better.predict(scores).shape == (28, 28)
 
 
 def test_wrong_monitor():

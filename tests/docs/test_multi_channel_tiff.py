@@ -15,8 +15,10 @@ def stacks(tmp_path, monkeypatch):
     for name in ("a1", "a2"):
         image = rng.integers(0, 4096, (3, 32, 32)).astype("uint16")
         names = {"Name": ["DAPI", "GFP", "Tubulin"]}
-        tifffile.imwrite(f"stacks/{name}.ome.tif", image, metadata={"axes": "CYX", "Channel": names})
-        tifffile.imwrite(f"stacks/{name}.tif", image)
+        tifffile.imwrite(
+            f"stacks/{name}.ome.tif", image, photometric="minisblack", metadata={"axes": "CYX", "Channel": names}
+        )
+        tifffile.imwrite(f"stacks/{name}.tif", image, photometric="minisblack")
 
 
 def test_stacks():
