@@ -3,11 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-# Tests of what is NumPy alone say nothing about a backend.
-WITHOUT_KERAS := $(addprefix --ignore tests/data/,synthetic_atlas \
+# Tests of what is NumPy alone say nothing about a backend; pages are cut from tests of what other tests test too.
+ON_BACKENDS := -m "not slow" --ignore tests/docs --ignore tests/docs_site $(addprefix --ignore tests/data/,synthetic_atlas \
 	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py)
 
-.PHONY: demo demo-inception test test-backends lint type wheel docs docs-serve docs-test check clean \
+.PHONY: demo demo-inception test test-backends lint type wheel docs docs-serve docs-test figures check clean \
 	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
 demo: .venv/examples
@@ -20,8 +20,8 @@ test: .venv/dev
 	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term --cov-fail-under 90
 
 test-backends: .venv/backends
-	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 -m "not slow" $(WITHOUT_KERAS)
-	KERAS_BACKEND=torch $(BIN)/python -m pytest --numprocesses 2 -m "not slow" $(WITHOUT_KERAS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 $(ON_BACKENDS)
+	KERAS_BACKEND=torch $(BIN)/python -m pytest --numprocesses 2 $(ON_BACKENDS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -40,6 +40,11 @@ wheel: .venv/dev
 # The site; building it trains nothing and asks the network for nothing.
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+# Trains the tutorial's network and draws the figures that are committed.
+figures: .venv/examples
+	$(BIN)/python examples/tutorial.py --output build/tutorial
+	$(BIN)/python examples/site_figures.py --tutorial build/tutorial --output docs/figures
 
 docs-serve: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve

@@ -40,4 +40,4 @@ def test_wrong_name():
 def test_no_weights():
     with pytest.raises(FileNotFoundError, match=r"gapnet_pl.weights.h5") as error:
         keras_hpa.GapNet((64, 64, 4), 13, variant="gapnet-pl", weights="nowhere/gapnet_pl.weights.h5")
-    print(error.value)  # noqa: T201
+    print(error.value)

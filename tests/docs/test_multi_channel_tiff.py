@@ -25,7 +25,7 @@ def test_stacks():
     # --8<-- [start:open]
     ids = ["a1", "a2"]
     source = keras_hpa.ChannelStacks("stacks", ids, pattern="{id}.ome.tif")
-    print(source.channels)  # noqa: T201
+    print(source.channels)
     # --8<-- [end:open]
     assert source.channels == ("DAPI", "GFP", "Tubulin")
     # --8<-- [start:axes]

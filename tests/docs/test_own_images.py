@@ -47,7 +47,7 @@ def test_from_folder_to_report():
     # --8<-- [end:load]
     # --8<-- [start:validate]
     report = keras_hpa.validate(source)
-    print(report)  # noqa: T201
+    print(report)
     # --8<-- [end:validate]
     assert report.is_valid
     # --8<-- [start:split]
@@ -67,7 +67,7 @@ def test_from_folder_to_report():
     # --8<-- [start:decide]
     scores = model.predict(validated)
     calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, labels[validation])
-    print(calibrator.report(scores, labels[validation]))  # noqa: T201
+    print(calibrator.report(scores, labels[validation]))
     # --8<-- [end:decide]
     assert labels.shape == (16, 3)
     assert isinstance(model, keras.Model)
