@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 WITHOUT_KERAS := $(addprefix --ignore tests/data/,synthetic_atlas \
 	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py)
 
-.PHONY: demo demo-inception test test-backends lint type wheel check clean \
+.PHONY: demo demo-inception test test-backends lint type wheel docs docs-serve docs-test check clean \
 	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
 demo: .venv/examples
@@ -37,7 +37,17 @@ wheel: .venv/dev
 	build/wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build && wheel/bin/python ../tests/fit_one_batch.py
 
-check: lint type test test-backends wheel
+# The site; building it trains nothing and asks the network for nothing.
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+docs-serve: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
+docs-test: docs
+	$(BIN)/python tests/docs_site/browse.py site --screenshots build/screenshots
+
+check: lint type docs test test-backends wheel
 
 # Benchmarks; those that need real data read the folder named by KERAS_HPA_DATA.
 bench-loading bench-losses bench-metrics bench-models: .venv/dev
@@ -67,6 +77,10 @@ clean:
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev]'
 	touch $@ .venv/examples
+
+.venv/docs: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[docs]'
+	touch $@
 
 .venv/backends: .venv/dev
 	$(INSTALL) --editable '.[jax,torch]'

@@ -58,11 +58,13 @@ def find_what_to_look_at(
         ("never predicted, though there are samples that carry them", silent, "{support:.0f} samples"),
         ("predicted more than twice as often as they occur", often, "{predicted} for {support:.0f}"),
         (f"weak, with an F1 below 0.5 on {FEW_POSITIVES} samples or more", weak, "{f_beta:.2f}"),
-        (f"on fewer than {FEW_POSITIVES} samples each: their intervals tell more than their F1", few, "{support:.0f}"),
-        ("carried by no validation sample: nothing is known about them", absent, ""),
+        (f"judged on fewer than {FEW_POSITIVES} samples, so the interval tells more than the F1", few, "{support:.0f}"),
+        ("carried by no validation sample, so nothing is known of them", absent, ""),
     ]
     sentences = [
-        (f"{_count(classes, rows)} {words}", _list(classes, tell)) for words, classes, tell in found if classes
+        (f"{_count(classes, rows)} {words}", _list(classes, tell) if len(classes) < len(rows) else "")
+        for words, classes, tell in found
+        if classes
     ]
     if without:
         sentences.append((f"{without} of {len(labels)} samples get no label at all", ""))
@@ -87,11 +89,9 @@ def _look_at_curves(name: str, history: Mapping[str, Sequence[float]]) -> list[s
     if len(losses) < 2:
         return []
     if not np.isfinite(losses).all():
-        return [f"{name}: the validation loss is not finite; a lower learning rate may help"]
-    best = int(losses.argmin())
-    if best == len(losses) - 1:
-        return [f"{name}: the validation loss was lowest in the last epoch; a longer training may do better"]
-    return [
-        f"{name}: the validation loss was lowest in epoch {best + 1} of {len(losses)}, {losses[best]:.3f}, and "
-        f"{losses[-1]:.3f} at the end"
-    ]
+        return [f"{name.capitalize()}: the validation loss is not finite; a lower learning rate may help"]
+    best, last = int(losses.argmin()), len(losses) - 1
+    lowest = f"{name.capitalize()}: the validation loss was lowest in "
+    if best == last:
+        return [lowest + "the last epoch; a longer training may do better"]
+    return [lowest + f"epoch {best + 1} of {last + 1}, {losses[best]:.3f}, and {losses[last]:.3f} at the end"]

@@ -82,10 +82,6 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 def _resolve(page: str, path: str) -> str:
     """The file that a server answers with."""
-    if path.startswith("/"):
-        target = path.lstrip("/")  # only 404.html, which is shown at any depth, is addressed from the root
-    else:
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
-    return (
-        posixpath.normpath(posixpath.join(target, "index.html")) if target == "." or not Path(target).suffix else target
-    )
+    folder = "" if path.startswith("/") else posixpath.dirname(page)  # 404.html, shown at any depth, begins at the root
+    target = posixpath.normpath(posixpath.join(folder, path.lstrip("/"))) if path else page
+    return target if Path(target).suffix else posixpath.normpath(posixpath.join(target, "index.html"))

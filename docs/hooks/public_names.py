@@ -63,7 +63,7 @@ class PublicName:
 
 def read_public_names(root: Path) -> list[PublicName]:
     """Every name that `__init__.py` re-exports, in the order of the rooms."""
-    package = griffe.load("keras_hpa", search_paths=[root])
+    package = griffe.load("keras_hpa", search_paths=[root], try_relative_path=False)
     names = []
     for name in package.imports:
         definition = resolve(package, name)

@@ -4,11 +4,14 @@ The build fails if a public name has no docstring or no example.
 """
 
 import re
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import griffe
+import numpy as np
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -18,7 +21,7 @@ from mkdocs.utils import get_relative_url
 sys.path.insert(0, str(Path(__file__).parent))
 from public_names import ROOMS, PublicName, read_public_names
 
-# Pictures, in docs/figures unless said otherwise: file, description, the page that tells more.
+# Pictures: file, seen from docs/reference, and description.
 _PICTURES = {
     "SyntheticAtlas": (
         "../synthetic_atlas_classes.jpg",
@@ -67,6 +70,12 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
         address = get_relative_url(files.src_uris[target].url, page.url)
         return f'<a class="to-reference" href="{address}">{match[0]}</a>'
 
+    # The picture of a class stands where the class is described, not below its methods.
+    picture = re.search(r'<p><img [^>]*class="picture"[^>]*></p>', html)
+    if picture and html.count('class="picture"') == 1 and page.file.src_uri != "reference/plots.md":
+        contents = '<div class="doc doc-contents first">'
+        html = html.replace(picture[0], "").replace(contents, contents + picture[0], 1)
+
     # What stands in a link, a heading or a block of code is found first, and stays as it is.
     return re.sub(
         r"<(?P<tag>a|h[1-6]|pre)\b.*?</(?P=tag)>"
@@ -86,7 +95,7 @@ def _index() -> str:
             if public.room == room
         ]
         if rows:
-            lines += ["", f"## {title}", "", "| | |", "| --- | --- |", *rows]
+            lines += ["", f"## {title}", "", "| Name | What it is |", "| --- | --- |", *rows]
     return "\n".join(lines) + "\n"
 
 
@@ -95,18 +104,36 @@ def _page(public: PublicName) -> str:
 
 
 def _blocks(public: PublicName) -> Iterator[str]:
-    yield f"---\ntitle: {public.name}\n---\n"
+    yield f"---\ntitle: {public.name}\nsearch: {{boost: 3}}\n---\n"
     if not public.members:
-        yield from _symbol(public.name, public.definition.path, level=1)
+        yield from _symbol(public.name, public.definition, level=1)
         return
     yield f"# keras_hpa.{public.name}\n\n{public.definition.docstring.value}\n"
     for member in public.members:
-        yield from _symbol(f"{public.name}.{member.name}", member.path, level=2)
+        yield from _symbol(f"{public.name}.{member.name}", member, level=2)
+    if public.name == "atlas":
+        yield from _classes(Path(str(public.definition.filepath)))
 
 
-def _symbol(name: str, path: str, level: int) -> Iterator[str]:
+def _symbol(name: str, definition: griffe.Object, level: int) -> Iterator[str]:
     options = {"heading": f"keras_hpa.{name}", "toc_label": name, "heading_level": level}
-    yield f"::: {path}\n    options:\n" + "".join(f"      {key}: {value}\n" for key, value in options.items())
+    if definition.is_attribute and " for " in str(definition.value):
+        options["show_attribute_values"] = "false"  # how a constant is computed tells nobody what it is
+    yield f"::: {definition.path}\n    options:\n" + "".join(
+        f"      {key}: {value}\n" for key, value in options.items()
+    )
     if name in _PICTURES:
         file, description = _PICTURES[name]
-        yield f"![{description}]({file})\n"
+        yield f"![{description}]({file}){{ .picture }}\n"
+
+
+def _classes(path: Path) -> Iterator[str]:
+    """The 28 classes, from the module itself, which needs nothing but NumPy."""
+    atlas = runpy.run_path(str(path))
+    yield "## The classes\n"
+    yield "| Label | Class | Training samples | In the single-cell challenge |\n| ---: | --- | ---: | --- |"
+    rows = np.eye(len(atlas["CLASS_NAMES"]))
+    for label, (name, count) in enumerate(zip(atlas["CLASS_NAMES"], atlas["CLASS_COUNTS"], strict=True)):
+        merged = atlas["to_single_cell_classes"](rows[[label]])[0]
+        then = [atlas["SINGLE_CELL_CLASS_NAMES"][number] for number in np.flatnonzero(merged)]
+        yield f"| {label} | {name} | {count:,} | {then[0] if then else '-'} |"

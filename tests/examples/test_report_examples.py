@@ -23,14 +23,15 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Under `method=.report.` a class without positives"),
 ]
 _SMALL = ["--image-size=80", "--batch-size=4", "--steps=2"]
-_FILES = ["history.csv", "learning_curves.png", "model.keras", "submission.csv", "thresholds.json", "thresholds.png"]
-
-
-@pytest.fixture(scope="module")
-def kaggle_folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("kaggle") / "atlas"
-    keras_hpa.SyntheticAtlas(24, image_size=(80, 80), balance="uniform").save(root, num_test=4)
-    return root
+_FILES = [
+    "history.csv",
+    "learning_curves.png",
+    "model.keras",
+    "report.html",
+    "submission.csv",
+    "thresholds.json",
+    "thresholds.png",
+]
 
 
 def _gapnet(data, output, *options):
@@ -45,13 +46,16 @@ def _history(output):
 
 @pytest.mark.parametrize("preset", ["report", "kernel"])
 def test_gapnet_writes_what_it_says(kaggle_folder, tmp_path, capsys, preset):
-    _gapnet(kaggle_folder, tmp_path, "--epochs", "2", "--preset", preset, "--quick")
+    _gapnet(kaggle_folder, tmp_path, "--epochs", "2", "--preset", preset, "--quick", f"--pack={tmp_path / 'pack'}")
     assert set(_FILES) <= {path.name for path in tmp_path.iterdir()}
     printed = capsys.readouterr().out
     assert "--quick: batch norm momentum 0.9 in place of 0.99" in printed
     assert "image size" not in printed, "what the command line gives is not changed"
     for text in ("Rods & rings", "0.2 for all", "0.5 for all", "method 'report'"):
         assert text in printed
+
+    assert keras_hpa.PackedSource(tmp_path / "pack").shape == (20, 80, 80, 4)
+    assert f"GapNet, preset {preset}" in (tmp_path / "report.html").read_text()
 
     history = _history(tmp_path)
     assert history["stage"] == ["stage 1", "stage 1", "stage 2"]
@@ -134,10 +138,9 @@ def test_stopping_keeps_what_was_trained_and_resuming_trains_what_is_missing(kag
 
 @pytest.mark.parametrize("preset", ["report", "kernel"])
 def test_inception_script_with_a_small_backbone(kaggle_folder, tmp_path, capsys, preset):
-    options = ["--image-size=64", "--batch-size=4", "--steps=1", "--epochs=1", "--backbone=MobileNetV2"]
-    report_inception_resnet_v2.main(
-        [f"--data={kaggle_folder}", f"--output={tmp_path}", f"--preset={preset}", "--weights=none", *options]
-    )
+    small = ["--image-size=64", "--batch-size=4", "--steps=1", "--epochs=1", "--backbone=MobileNetV2", "--weights=none"]
+    folders = [f"--data={kaggle_folder}", f"--output={tmp_path}", f"--pack={tmp_path / 'pack'}"]
+    report_inception_resnet_v2.main([*folders, *small, f"--preset={preset}"])
     assert set(_FILES) <= {path.name for path in tmp_path.iterdir()}
     stages = {"report": ["stage 1"], "kernel": ["stage 1", "stage 2"]}[preset]
     assert _history(tmp_path)["stage"] == stages
@@ -182,7 +185,10 @@ def test_own_images_with_other_channels_and_classes(tmp_path):
     folders = [f"--images={tmp_path}", f"--labels={tmp_path / 'labels.csv'}", f"--predict={tmp_path / 'new'}"]
     names = ["--pattern={id}-{channel}.png", "--id-column=image", "--label-column=places", "--separator=;"]
     small = ["--channels=dapi,gfp", "--image-size=76", "--batch-size=4", "--epochs=1"]
-    own_images.main([*folders, *names, *small, f"--output={tmp_path / 'out'}"])
+    own_images.main([*folders, *names, *small, f"--output={tmp_path / 'out'}", f"--pack={tmp_path / 'pack'}"])
+    assert keras_hpa.PackedSource(tmp_path / "pack").channels == ("dapi", "gfp")
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert all(text in report for text in ("Rim", "Spots", "dapi", "well"))
     with (tmp_path / "out" / "predictions.csv").open() as file:
         predicted = list(csv.DictReader(file))
     assert sorted(row["image"] for row in predicted) == sorted(f"fresh{number}" for number in range(16))

@@ -1,0 +1,46 @@
+"""The reference knows every public name, and complains about one that nobody documented."""
+
+import inspect
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_hpa
+
+griffe = pytest.importorskip("griffe", reason="the extra `docs` is not installed")
+ROOT = Path(__file__).parents[2]
+PACKAGE = {
+    "__init__.py": "from keras_hpa import atlas as atlas\nfrom keras_hpa.data import read as read\n",
+    "atlas.py": '"""Words."""\n\nNAMES = ("a",)\n"""The names."""\n\n\ndef merge():\n    """Merges."""\n',
+    "data/__init__.py": "from keras_hpa.data.read import read as read\n",
+    "data/read.py": '"""Reading."""\n\n\ndef read():\n    pass\n',
+}
+
+
+@pytest.fixture
+def read_public_names(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "hooks")
+    yield __import__("public_names").read_public_names
+    sys.modules.pop("public_names")
+
+
+def test_every_public_name_has_a_page(read_public_names):
+    public = {name for name in vars(keras_hpa) if not name.startswith("_")}
+    rooms = {name for name in public if inspect.ismodule(getattr(keras_hpa, name))} - {"atlas", "plots"}
+    assert {known.name for known in read_public_names(ROOT)} == public - rooms
+    assert not [problem for known in read_public_names(ROOT) for problem in known.problems()]
+
+
+def test_missing_docstrings_and_examples_are_named(read_public_names, tmp_path):
+    for name, text in PACKAGE.items():
+        path = tmp_path / "keras_hpa" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    atlas, read = read_public_names(tmp_path)
+    assert [member.name for member in atlas.members] == ["NAMES", "merge"]
+    assert atlas.problems() == [
+        "keras_hpa.atlas.merge has neither an `Example:` nor a link to a page in its docstring."
+    ]
+    assert read.problems() == ["keras_hpa.data.read.read has no docstring."]
+    assert read.page == "reference/read.md"

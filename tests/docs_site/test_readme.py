@@ -1,0 +1,21 @@
+"""The code of the README, which the home page shows as well, runs as it is written."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+# The same code on fewer and smaller images, once.
+SMALLER = {"SyntheticAtlas(1000,": "SyntheticAtlas(40,", "(128, 128": "(76, 76", "epochs=20": "epochs=1"}
+
+
+@pytest.mark.slow
+def test_code_runs(tmp_path, monkeypatch, capsys):
+    [code] = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    for written, smaller in SMALLER.items():
+        assert written in code
+        code = code.replace(written, smaller)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, README, "exec"), {})
+    assert "Nucleoplasm" in capsys.readouterr().out
