@@ -213,7 +213,7 @@ def _save_picture(path: Path, images: np.ndarray, maps: np.ndarray, labels: np.n
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = np.concatenate(rows)
     picture = cv2.resize(picture, (960, round(960 * len(picture) / picture.shape[1])), interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 75])
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 68])
 
 
 if __name__ == "__main__":
