@@ -59,7 +59,7 @@ def find_what_to_look_at(
         ("predicted more than twice as often as they occur", often, "{predicted} for {support:.0f}"),
         (f"weak, with an F1 below 0.5 on {FEW_POSITIVES} samples or more", weak, "{f_beta:.2f}"),
         (f"judged on fewer than {FEW_POSITIVES} samples, so the interval tells more than the F1", few, "{support:.0f}"),
-        ("carried by no validation sample: nothing is known about them", absent, ""),
+        ("carried by no validation sample, so nothing is known of them", absent, ""),
     ]
     sentences = [
         (f"{_count(classes, rows)} {words}", _list(classes, tell) if len(classes) < len(rows) else "")

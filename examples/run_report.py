@@ -19,6 +19,7 @@ from keras_hpa.data.replacing import replacing
 
 _CURVES = {"loss": "Loss", "macro_f1": "Macro-F1", "accuracy": "Accuracy"}
 _MOST_CLASSES_IN_HEAT_MAP = 40
+_LONGEST_NAME = 30  # in pictures
 _PICTURE_SIZE, _CHANNEL_SIZE = 288, 160  # pixels
 _PACKAGES = ("keras", "numpy", "scikit-learn", "opencv-python-headless")
 
@@ -74,7 +75,7 @@ def write_report(
         rows=[*occurring, *(row for row in rows if not row["support"])],
         has_fitted=calibrator.method != "fixed",
         stages=[_draw_stage(name, history) for name, history in histories.items()],
-        thresholds=_svg_uri(keras_hpa.plots.plot_thresholds(calibrator)),
+        thresholds=_svg_uri(keras_hpa.plots.plot_thresholds(calibrator, [_shortened(row["class"]) for row in rows])),
         classes=_show_classes(classes, rows, model, validation, scores, predicted),
         heat_maps=_draw_heat_maps(rows, pairs),
         pairs=[
@@ -215,8 +216,12 @@ def _draw_heat_maps(rows: Sequence[dict], pairs: np.ndarray) -> list[dict[str, o
                 if one != other and counts[one, other]:
                     told = f"{counts[one, other]:.0f} of {counts[one, one]:.0f} with {names[y]}: {names[x]} too"
                     squares.append({"x": x, "y": y, "share": counts[one, other] / counts[one, one], "words": told})
-        heat_maps.append({"words": words, "names": names, "squares": squares})
+        heat_maps.append({"words": words, "names": list(map(_shortened, names)), "squares": squares})
     return heat_maps
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
 def _most_different(pairs: np.ndarray, num_pairs: int = 8) -> list[tuple[int, int, float, float]]:

@@ -69,8 +69,6 @@ def plot_activation_maps(
     highest[highest == 0] = 1.0
     backdrop = _DIMMED * (_GRAY * shown.merge.mean(axis=-1, keepdims=True) + (1 - _GRAY) * shown.merge)
 
-    from matplotlib.ticker import MaxNLocator
-
     columns = min(_COLUMNS, len(names) + 1)
     rows = -(-(len(names) + 1) // columns)
     figure = new_figure((2.6 * columns, 3.2 * rows + (0.25 if title else 0)))
@@ -83,8 +81,7 @@ def plot_activation_maps(
         axes.set_title(name, fontsize=9, parse_math=False)
         bar = figure.colorbar(glow, ax=axes, location="bottom", fraction=0.05, pad=0.02, aspect=30)
         bar.set_label("contribution to the logit", fontsize=7)
-        bar.locator = MaxNLocator(4)
-        bar.update_ticks()
+        bar.ax.locator_params(axis="x", nbins=4)
         bar.ax.tick_params(labelsize=7)
     for axes in panels:
         axes.set_axis_off()

@@ -1,0 +1,129 @@
+"""The tutorial as one script: draws a data set, trains a network on it, fits thresholds, writes a submission.
+
+    python examples/tutorial.py --output tutorial            about ten minutes on a laptop
+    python examples/tutorial.py --output tutorial --quick    less than one, to see that it runs
+
+The page docs/tutorial.md is cut from it.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+# --8<-- [start:imports]
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_hpa
+
+# --8<-- [end:imports]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("tutorial"))
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller drawings, one epoch")
+    args = parser.parse_args(argv)
+
+    # --8<-- [start:settings]
+    folder = Path("tutorial")
+    num_samples, num_test, image_size, epochs = 2400, 400, 96, 30
+    keras.utils.set_random_seed(0)
+    # --8<-- [end:settings]
+    folder = args.output
+    if args.quick:
+        num_samples, num_test, image_size, epochs = 120, 20, 48, 1
+
+    # --8<-- [start:draw]
+    atlas = keras_hpa.SyntheticAtlas(num_samples, image_size=(image_size, image_size), balance="uniform")
+    atlas.save(folder / "data", num_test=num_test)
+    # --8<-- [end:draw]
+
+    # --8<-- [start:load]
+    source, labels = keras_hpa.load_kaggle(folder / "data")
+    print(source)
+    print(labels.shape, "labels,", labels.sum(axis=1).mean().round(2), "a sample")
+    print(labels.sum(axis=0))
+    # --8<-- [end:load]
+
+    # --8<-- [start:channels]
+    names = [keras_hpa.atlas.CLASS_NAMES[number] for number in np.flatnonzero(labels[0])]
+    figure = keras_hpa.plots.plot_channels(source.read(0), title=", ".join(names))
+    figure.savefig(folder / "channels.png")
+    # --8<-- [end:channels]
+
+    # --8<-- [start:split]
+    training, validation = keras_hpa.stratified_split(labels, test_size=0.2)
+    print(len(training), "to train on,", len(validation), "to validate on")
+    print("fewest of a class:", labels[training].sum(axis=0).min(), "and", labels[validation].sum(axis=0).min())
+    # --8<-- [end:split]
+
+    # --8<-- [start:sequences]
+    training_batches = keras_hpa.MultiChannelSequence(
+        keras_hpa.subset(source, training), labels[training], shuffle=True, augment="dihedral", dtype="source"
+    )
+    validation_batches = keras_hpa.MultiChannelSequence(
+        keras_hpa.subset(source, validation), labels[validation], dtype="source"
+    )
+    images, targets = training_batches[0]
+    print(images.shape, images.dtype, targets.shape)
+    # --8<-- [end:sequences]
+
+    # --8<-- [start:model]
+    model = keras_hpa.GapNet(
+        (image_size, image_size, 4),
+        num_classes=28,
+        variant="light",
+        batch_norm_momentum=0.9,
+        input_dtype="uint8",
+    )
+    model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
+    print(f"{model.count_params():,} parameters")
+    # --8<-- [end:model]
+
+    # --8<-- [start:fit]
+    history = model.fit(
+        training_batches,
+        validation_data=validation_batches,
+        epochs=epochs,
+        callbacks=[keras_hpa.ReduceLR("report")],
+        verbose=2,
+    ).history
+    figure = keras_hpa.plots.plot_learning_curves(history, ["loss", "macro_f1"])
+    figure.savefig(folder / "learning_curves.png")
+    model.save(folder / "model.keras")
+    # --8<-- [end:fit]
+
+    # --8<-- [start:thresholds]
+    scores = keras_hpa.predict_scores(model, validation_batches, "dihedral", verbose=0)
+    calibrator = keras_hpa.ThresholdCalibrator(class_names=keras_hpa.atlas.CLASS_NAMES)
+    calibrator.fit(scores, labels[validation])
+    calibrator.save(folder / "thresholds.json")
+    keras_hpa.plots.plot_thresholds(calibrator).savefig(folder / "thresholds.png")
+    # --8<-- [end:thresholds]
+
+    # --8<-- [start:test]
+    test_source, _ = keras_hpa.load_kaggle(folder / "data", "test")
+    test_batches = keras_hpa.MultiChannelSequence(test_source, dtype="source")
+    test_scores = keras_hpa.predict_scores(model, test_batches, "dihedral", verbose=0)
+    # --8<-- [end:test]
+
+    # --8<-- [start:report]
+    test_labels = atlas.labels[-num_test:]
+    print(calibrator.report(test_scores, test_labels))
+    fixed = keras_hpa.ThresholdCalibrator("fixed", thresholds=0.5).fit(scores, labels[validation])
+    everything = keras_hpa.ThresholdCalibrator("fixed", thresholds=0.0).fit(scores, labels[validation])
+    print(f"macro-F1 at fitted thresholds     {calibrator.score(test_scores, test_labels):.3f}")
+    print(f"macro-F1 at 0.5 for all           {fixed.score(test_scores, test_labels):.3f}")
+    print(f"macro-F1 of predicting everything {everything.score(test_scores, test_labels):.3f}")
+    # --8<-- [end:report]
+
+    # --8<-- [start:submission]
+    keras_hpa.write_submission(folder / "submission.csv", test_source.ids, calibrator.predict(test_scores))
+    print((folder / "submission.csv").read_text()[:200])
+    # --8<-- [end:submission]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The code of docs/how-to/faster-loading.md."""
+
+import numpy as np
+import pytest
+
+import keras_hpa
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_packed():
+    source, labels = keras_hpa.SyntheticAtlas(8, image_size=(64, 64)), np.eye(8, 28)
+    # --8<-- [start:pack]
+    packed = keras_hpa.PackedSource.build(source, "pack-32", image_size=32)
+    # --8<-- [end:pack]
+    # --8<-- [start:sequence]
+    sequence = keras_hpa.MultiChannelSequence(packed, labels, batch_size=8, shuffle=True, dtype="source")
+    model = keras_hpa.GapNet((32, 32, 4), num_classes=28, variant="light", input_dtype="uint8")
+    # --8<-- [end:sequence]
+    model.compile("adam", loss="binary_crossentropy")
+    model.fit(sequence, epochs=1, verbose=0)
+    # --8<-- [start:workers]
+    sequence = keras_hpa.MultiChannelSequence(source, labels, batch_size=8, image_size=32, workers=4)
+    # --8<-- [end:workers]
+    # --8<-- [start:verify]
+    packed = keras_hpa.PackedSource("pack-32", verify=True)
+    # --8<-- [end:verify]
+    assert packed.shape == (8, 32, 32, 4)
+    assert sequence[0][0].shape == (8, 32, 32, 4)
+
+
+def test_another_pack():
+    source = keras_hpa.ArraySource(np.zeros((2, 8, 8, 4), "uint8"))
+    keras_hpa.PackedSource.build(source, "pack", image_size=4, verbose=0)
+    with pytest.raises(ValueError, match=r"`path` must be a new folder, or hold a pack of the same source, size"):
+        keras_hpa.PackedSource.build(source, "pack", image_size=2, verbose=0)
+
+
+def test_truncated():
+    source = keras_hpa.ArraySource(np.zeros((2, 8, 8, 4), "uint8"))
+    keras_hpa.PackedSource.build(source, "pack", verbose=0)
+    with open("pack/images.bin", "r+b") as file:
+        file.truncate(100)
+    with pytest.raises(ValueError, match=r"`path` must hold a whole pack, 512 bytes. Received: 100 bytes in 'pack/"):
+        keras_hpa.PackedSource("pack")
+
+
+def test_no_such_type():
+    source = keras_hpa.ArraySource(np.zeros((2, 8, 8, 4), "uint8"))
+    with pytest.raises(ValueError, match=r"`dtype` must be 'float32' or 'source'. Received: 'uint8'"):
+        keras_hpa.MultiChannelSequence(source, dtype="uint8")

@@ -1,0 +1,111 @@
+"""The code of docs/how-to/gapnet-pl-weights.md, with random weights; with the published ones where they are at hand."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_hpa
+
+
+@pytest.fixture
+def _weights(tmp_path, monkeypatch):
+    """`gapnet_pl.weights.h5`, of random numbers."""
+    monkeypatch.chdir(tmp_path)
+    keras_hpa.GapNet((32, 32, 4), 13, variant="gapnet-pl").save_weights("gapnet_pl.weights.h5")
+
+
+@pytest.mark.real_data
+def test_convert_the_published_checkpoint(real_data, tmp_path, monkeypatch):
+    (tmp_path / "models").symlink_to(real_data / "gapnet_pl")
+    monkeypatch.chdir(tmp_path)
+    # --8<-- [start:convert]
+    keras_hpa.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.weights.h5")
+    # --8<-- [end:convert]
+    models = [
+        keras_hpa.GapNet((32, 32, 4), 13, variant="gapnet-pl", weights=path)
+        for path in ("models/gapnet-pl.ckpt", "gapnet_pl.weights.h5")
+    ]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.usefixtures("_weights")
+def test_the_13_classes(capsys):
+    size = 64
+    source = keras_hpa.SyntheticAtlas(2, image_size=(size, size))
+    labels = source.labels
+    # --8<-- [start:load]
+    model = keras_hpa.GapNet(
+        (size, size, 4),
+        num_classes=13,
+        variant="gapnet-pl",
+        weights="gapnet_pl.weights.h5",  # or the checkpoint: "models/gapnet-pl.ckpt"
+        preprocessing=keras_hpa.GapNetPLPreprocessing(scale=4),
+    )
+    # --8<-- [end:load]
+    assert model.output_shape == (None, 13)
+
+    # --8<-- [start:predict]
+    scores = keras_hpa.predict_scores(model, keras_hpa.MultiChannelSequence(source, image_size=size))
+    for number in np.argsort(-scores[0])[:3]:
+        print(f"{keras_hpa.GAPNET_PL_CLASS_NAMES[number]}: {scores[0, number]:.2f}")
+    # --8<-- [end:predict]
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+    # --8<-- [start:judge]
+    truth = keras_hpa.to_gapnet_pl_classes(labels)  # of the atlas's 28 classes
+    # --8<-- [end:judge]
+    assert truth.shape == scores.shape
+
+
+@pytest.mark.usefixtures("_weights", "_short_trainings")
+def test_own_classes():
+    size = 32
+    source = keras_hpa.SyntheticAtlas(4, image_size=(size, size))
+    training = keras_hpa.MultiChannelSequence(source, source.labels, batch_size=4, shuffle=True)
+    # --8<-- [start:own]
+    model = keras_hpa.GapNet(
+        (size, size, 4),
+        num_classes=28,
+        variant="gapnet-pl",
+        weights="gapnet_pl.weights.h5",
+        weights_num_classes=13,
+        preprocessing=keras_hpa.GapNetPLPreprocessing(scale=2),
+    )
+    # --8<-- [end:own]
+
+    # --8<-- [start:stages]
+    for layers, learning_rate in (("logits", 1e-3), ("*", 1e-4)):
+        keras_hpa.train_only(model, layers)
+        model.compile(keras.optimizers.Adam(learning_rate, clipnorm=5.0), "binary_crossentropy")
+        model.fit(training, epochs=5)
+    # --8<-- [end:stages]
+    assert model.output_shape == (None, 28)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+@pytest.mark.usefixtures("_weights")
+def test_what_goes_wrong():
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"^`weights` must be None, the prefix of GapNet-PL's checkpoint or a weights file of the same network\. "
+        r"Received: 'models/gapnet-pl\.ckpt', which is no file$",
+    ):
+        keras_hpa.GapNet((32, 32, 4), 13, variant="gapnet-pl", weights="models/gapnet-pl.ckpt")
+    with pytest.raises(ValueError, match=r"Received: 'gapnet_pl\.weights\.h5', which does not fit: "):
+        keras_hpa.GapNet((32, 32, 4), 28, variant="gapnet-pl", weights="gapnet_pl.weights.h5")
+    preprocessing = keras_hpa.GapNetPLPreprocessing(scale=4, name="preprocessing")
+    with pytest.raises(
+        ValueError,
+        match=r"The input of layer 'preprocessing' must have 4 channels: red, green, blue, yellow\. "
+        r"Received: shape \(None, 32, 32, 3\)",
+    ):
+        preprocessing(keras.Input((32, 32, 3)))
+    with pytest.raises(
+        ValueError,
+        match=r"The input of layer 'preprocessing' must have a known height and width to be enlarged\. "
+        r"Received: shape \(None, None, None, 4\)",
+    ):
+        preprocessing(keras.Input((None, None, 4)))
+    with pytest.raises(ValueError, match=r"^`path` must end in \.weights\.h5\. Received: 'gapnet_pl\.h5'$"):
+        keras_hpa.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.h5")

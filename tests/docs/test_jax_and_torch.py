@@ -1,0 +1,43 @@
+"""The code of docs/how-to/jax-and-torch.md."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_hpa
+
+
+def test_same_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source, labels = keras_hpa.SyntheticAtlas(4, image_size=(32, 32)), np.eye(4, 28)
+    # --8<-- [start:train]
+    sequence = keras_hpa.MultiChannelSequence(source, labels, batch_size=4, shuffle=True)
+    model = keras_hpa.GapNet((32, 32, 4), num_classes=28, variant="light")
+    model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
+    model.fit(sequence, epochs=1)
+    model.save("model.keras")
+    # --8<-- [end:train]
+    # --8<-- [start:load]
+    model = keras.saving.load_model("model.keras")
+    # --8<-- [end:load]
+    assert model.output_shape == (None, 28)
+
+
+def test_weights_without_tensorflow(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    keras_hpa.GapNet((None, None, 4), 13, variant="gapnet-pl").save_weights("gapnet_pl.weights.h5")
+    # --8<-- [start:weights]
+    model = keras_hpa.GapNet((64, 64, 4), 13, variant="gapnet-pl", weights="gapnet_pl.weights.h5")
+    # --8<-- [end:weights]
+    assert model.output_shape == (None, 13)
+
+
+def test_wrong_name():
+    with pytest.raises(ValueError, match=r"`path` must end in .weights.h5. Received: 'gapnet_pl.h5'"):
+        keras_hpa.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.h5")
+
+
+def test_no_weights():
+    with pytest.raises(FileNotFoundError, match=r"gapnet_pl.weights.h5") as error:
+        keras_hpa.GapNet((64, 64, 4), 13, variant="gapnet-pl", weights="nowhere/gapnet_pl.weights.h5")
+    print(error.value)  # noqa: T201

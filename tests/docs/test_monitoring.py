@@ -1,0 +1,97 @@
+"""The code of docs/how-to/monitoring.md."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_hpa
+
+
+@pytest.fixture(scope="module")
+def source():
+    return keras_hpa.SyntheticAtlas(16, image_size=(32, 32), balance="uniform")
+
+
+@pytest.mark.usefixtures("_short_trainings")
+def test_the_page(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    labels = source.labels
+    # --8<-- [start:batches]
+    for batch_size in (4, 16):
+        averaged, exact = keras_hpa.BatchMacroF1(), keras_hpa.MacroF1()
+        for start in range(0, len(labels), batch_size):
+            batch = labels[start : start + batch_size].astype("float32")
+            averaged.update_state(batch, batch)  # a perfect prediction
+            exact.update_state(batch, batch)
+        print(f"batches of {batch_size}: {float(averaged.result()):.3f} averaged, {float(exact.result()):.3f} exact")
+    # --8<-- [end:batches]
+    four, sixteen = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert float(four[3]) < float(sixteen[3]) <= 1
+    assert float(four[5]) == float(sixteen[5]) == 1
+
+    training = keras_hpa.MultiChannelSequence(source, labels, batch_size=8, shuffle=True)
+    validation = keras_hpa.MultiChannelSequence(source, labels, batch_size=8)
+    model = keras_hpa.GapNet((32, 32, 4), variant="light", filters=(4, 4, 4))
+    # --8<-- [start:compile]
+    model.compile("adam", "binary_crossentropy", metrics=[keras_hpa.MacroF1()])
+    # --8<-- [end:compile]
+
+    # --8<-- [start:fit]
+    reduce_lr = keras_hpa.ReduceLR("macro_f1")
+    checkpoint = keras.callbacks.ModelCheckpoint("best.keras", monitor="val_macro_f1", mode="max", save_best_only=True)
+    history = model.fit(training, validation_data=validation, epochs=40, callbacks=[reduce_lr, checkpoint])
+    # --8<-- [end:fit]
+    assert "val_macro_f1" in history.history
+    assert (tmp_path / "best.keras").is_file()
+
+    # --8<-- [start:calibrated]
+    calibrated = keras_hpa.CalibratedMacroF1(validation)
+    reduce_lr = keras_hpa.ReduceLR("macro_f1", monitor="val_calibrated_macro_f1")
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        "best_calibrated.keras", monitor="val_calibrated_macro_f1", mode="max", save_best_only=True
+    )
+    history = model.fit(training, epochs=40, callbacks=[calibrated, reduce_lr, checkpoint])
+    # --8<-- [end:calibrated]
+    assert 0 <= history.history["val_calibrated_macro_f1"][0] <= 1
+
+    # --8<-- [start:load]
+    best = keras.saving.load_model("best_calibrated.keras", compile=False)
+    scores = keras_hpa.predict_scores(best, validation)
+    # --8<-- [end:load]
+    assert scores.shape == (16, 28)
+
+    # --8<-- [start:per_class]
+    metric = keras_hpa.MacroF1(threshold=0.5)
+    metric.update_state(labels, scores)
+    f1 = keras.ops.convert_to_numpy(metric.per_class())  # NaN: neither present nor predicted
+    # --8<-- [end:per_class]
+    assert f1.shape == (28,)
+
+
+@pytest.mark.usefixtures("_short_trainings")
+def test_what_goes_wrong():
+    inputs, labels = np.eye(4, dtype="float32"), np.eye(4, 2, dtype="float32")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=[keras_hpa.MacroF1()])
+    with pytest.raises(
+        ValueError, match=r"^`preset` must be one of 'report', 'macro_f1', 'gapnet-pl'\. Received: 'f1'$"
+    ):
+        keras_hpa.ReduceLR("f1")
+    with pytest.raises(
+        ValueError,
+        match=r"^`monitor` must name the loss or a compiled metric, with or without 'val_' \(loss, macro_f1\), "
+        r"or stand in `callback_metrics`\. Received: 'val_f1'$",
+    ):
+        model.fit(inputs, labels, callbacks=[keras_hpa.ReduceLR("macro_f1", monitor="val_f1")])
+    with pytest.raises(
+        ValueError,
+        match=r"^`monitor` was not logged in epoch 1; was `validation_data` given to `fit`, and does the callback that "
+        r"logs it stand before this one\? Logged: loss, macro_f1\. Received: 'val_macro_f1'$",
+    ):
+        model.fit(inputs, labels, callbacks=[keras_hpa.ReduceLR("macro_f1")])
+    with pytest.raises(
+        TypeError,
+        match=r"^`validation` must be a pair \(inputs, labels\) or batches that can be gone through again\. "
+        "Received: generator$",
+    ):
+        keras_hpa.CalibratedMacroF1((inputs, labels) for _ in range(3))

@@ -1,0 +1,101 @@
+"""The code of docs/how-to/own-images.md."""
+
+import csv
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+import keras_hpa
+
+
+@pytest.fixture(autouse=True)
+def plates(tmp_path, monkeypatch):
+    """Sixteen samples in two channels, and their table."""
+    monkeypatch.chdir(tmp_path)
+    drawn = keras_hpa.SyntheticAtlas(16, image_size=(32, 32))
+    (tmp_path / "plates").mkdir()
+    rows = []
+    for number in range(16):
+        image = drawn.read(number)
+        for channel, name in ((2, "dapi"), (1, "gfp")):
+            cv2.imwrite(f"plates/well{number:02}_{name}.png", image[..., channel])
+        rows.append((f"well{number:02}", ("Nucleus", "Cytosol", "Nucleus|Cytosol", "Golgi")[number % 4]))
+    with open("plates.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("image", "locations"), *rows])
+
+
+def load(**changes):
+    arguments = {"id_column": "image", "label_column": "locations", "separator": "|"} | changes
+    return keras_hpa.load_folder("plates", "plates.csv", **({"channels": ["dapi", "gfp"]} | arguments))
+
+
+def test_from_folder_to_report():
+    # --8<-- [start:load]
+    class_names = ["Nucleus", "Cytosol", "Golgi"]
+    source, labels = keras_hpa.load_folder(
+        "plates",
+        "plates.csv",
+        channels=["dapi", "gfp"],
+        pattern="{id}_{channel}.png",
+        id_column="image",
+        label_column="locations",
+        separator="|",
+        class_names=class_names,
+    )
+    # --8<-- [end:load]
+    # --8<-- [start:validate]
+    report = keras_hpa.validate(source)
+    print(report)  # noqa: T201
+    # --8<-- [end:validate]
+    assert report.is_valid
+    # --8<-- [start:split]
+    train, validation = keras_hpa.stratified_split(labels, test_size=0.25, seed=0)
+    training = keras_hpa.MultiChannelSequence(
+        keras_hpa.subset(source, train), labels[train], batch_size=8, image_size=32, shuffle=True, augment="dihedral"
+    )
+    validated = keras_hpa.MultiChannelSequence(
+        keras_hpa.subset(source, validation), labels[validation], batch_size=8, image_size=32
+    )
+    # --8<-- [end:split]
+    # --8<-- [start:train]
+    model = keras_hpa.GapNet((32, 32, 2), num_classes=3, variant="light", batch_norm_momentum=0.9)
+    model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
+    model.fit(training, validation_data=validated, epochs=1)
+    # --8<-- [end:train]
+    # --8<-- [start:decide]
+    scores = model.predict(validated)
+    calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, labels[validation])
+    print(calibrator.report(scores, labels[validation]))  # noqa: T201
+    # --8<-- [end:decide]
+    assert labels.shape == (16, 3)
+    assert isinstance(model, keras.Model)
+
+
+def test_wrong_column():
+    with pytest.raises(ValueError, match=r"plates.csv must have one column 'Id'. Received: columns \['image', 'loc"):
+        load(id_column="Id", class_names=["Nucleus", "Cytosol", "Golgi"])
+
+
+def test_unknown_name():
+    message = r"A label must be a whole number or a name of `class_names`. Received: 'Golgi' in row 3 \(id 'well03'\)"
+    with pytest.raises(ValueError, match=message):
+        load(class_names=["Nucleus", "Cytosol"])
+
+
+def test_number_too_large():
+    with pytest.raises(ValueError, match=r"A label must lie in 0 to 2. Received: '3' in row 0"):
+        keras_hpa.parse_labels(["3"], 3)
+
+
+def test_missing_file():
+    source, _ = load(channels=["dapi", "er"], class_names=["Nucleus", "Cytosol", "Golgi"])
+    with pytest.raises(FileNotFoundError, match=r"Sample 'well00', channel 'er': "):
+        source.read(0)
+
+
+def test_share_not_a_count():
+    source = keras_hpa.ArraySource(np.zeros((2, 8, 8, 1), "uint8"))
+    with pytest.raises(ValueError, match=r"`test_size` must lie between 0 and 1. Received: 20"):
+        keras_hpa.stratified_split(np.eye(len(source)), test_size=20)

@@ -1,0 +1,108 @@
+"""The code of docs/how-to/rare-classes.md."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_hpa
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    keras_hpa.SyntheticAtlas(40, image_size=(32, 32)).save(folder / "human-protein-atlas")
+    return folder
+
+
+@pytest.fixture
+def _folder(drawn, monkeypatch):
+    monkeypatch.chdir(drawn)
+
+
+@pytest.mark.usefixtures("_folder", "_short_trainings")
+def test_from_counts_to_thresholds(capsys):
+    # --8<-- [start:count]
+    source, labels = keras_hpa.load_kaggle("human-protein-atlas")
+    for number in np.argsort(labels.sum(axis=0))[:8]:
+        print(keras_hpa.atlas.CLASS_NAMES[number], labels[:, number].sum())
+    # --8<-- [end:count]
+    assert len(capsys.readouterr().out.splitlines()) == 8
+
+    # --8<-- [start:split]
+    training, validation = keras_hpa.stratified_split(labels, test_size=0.25)
+    print(labels[training].sum(axis=0), labels[validation].sum(axis=0), sep="\n")
+    # --8<-- [end:split]
+    assert labels[validation].sum(axis=0).max() > 0
+    assert not set(training) & set(validation)
+
+    # --8<-- [start:sampler]
+    batches = keras_hpa.MultiChannelSequence(
+        keras_hpa.subset(source, training),
+        labels[training],
+        image_size=32,
+        batch_size=16,
+        sampler="rare_labels",
+        augment="dihedral",
+    )
+    # --8<-- [end:sampler]
+    assert batches[0][0].shape == (16, 32, 32, 4)
+
+    # --8<-- [start:power]
+    sampler = keras_hpa.RareLabels(labels[training], power=0.5)
+    print(f"a pass draws a sample {sampler.expected.min():.1f} to {sampler.expected.max():.1f} times")
+    # --8<-- [end:power]
+    assert sampler.expected.max() > 1 > sampler.expected.min()
+    assert "a pass draws a sample" in capsys.readouterr().out
+
+    # --8<-- [start:loss]
+    model = keras_hpa.GapNet((32, 32, 4), num_classes=28, variant="light", classifier_activation=None)
+    losses = [keras.losses.BinaryCrossentropy(from_logits=True), keras_hpa.MacroF1Loss(from_logits=True)]
+    model.compile("adam", keras_hpa.WeightedSumLoss(losses), metrics=[keras_hpa.MacroF1(from_logits=True)])
+    model.fit(batches)
+    # --8<-- [end:loss]
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+    # --8<-- [start:thresholds]
+    held_out = keras_hpa.MultiChannelSequence(keras_hpa.subset(source, validation), image_size=32)
+    scores = keras_hpa.predict_scores(model, held_out)
+    calibrator = keras_hpa.ThresholdCalibrator(from_logits=True, class_names=keras_hpa.atlas.CLASS_NAMES)
+    print(calibrator.fit(scores, labels[validation]).report())
+    # --8<-- [end:thresholds]
+    assert "few positives" in capsys.readouterr().out
+
+
+def test_a_rare_sample_is_drawn_as_often_as_the_page_says():
+    labels = np.zeros((1600, 2), int)
+    labels[:-16, 0] = 1
+    labels[-16:, 1] = 1
+    expected = keras_hpa.RareLabels(labels).expected
+    assert expected[-1] / expected[0] == pytest.approx((1584 / 16) ** 0.5)
+
+
+@pytest.mark.usefixtures("_short_trainings")
+def test_asymmetric_loss():
+    # --8<-- [start:asymmetric]
+    model = keras_hpa.GapNet((32, 32, 4), num_classes=28, variant="light")
+    model.compile("adam", keras_hpa.AsymmetricLoss(), metrics=[keras_hpa.MacroF1()])
+    # --8<-- [end:asymmetric]
+    assert np.isfinite(model.evaluate(np.zeros((2, 32, 32, 4)), np.ones((2, 28)), verbose=0)[0])
+
+
+def test_what_goes_wrong():
+    source = keras_hpa.ArraySource(np.zeros((4, 32, 32, 4), "uint8"))
+    with pytest.raises(ValueError, match=r"^`labels` must be given where sampler='rare_labels'"):
+        keras_hpa.MultiChannelSequence(source, sampler="rare_labels")
+    sampler = keras_hpa.RareLabels(np.eye(5))
+    with pytest.raises(ValueError, match=r"^`labels` must be those of the 4 samples\. Received: 5$"):
+        keras_hpa.MultiChannelSequence(source, np.eye(4), sampler=sampler)
+    loss = keras_hpa.ClassBalancedCrossentropy([10, 20, 30])
+    with pytest.raises(
+        ValueError,
+        match=r"^`y_pred` must have 3 classes, one for each of `class_counts`\. Received: shape \(16, 28\)$",
+    ):
+        loss(np.zeros((16, 28)), np.full((16, 28), 0.5))
+    with pytest.raises(
+        ValueError,
+        match=r"^`test_size` leaves the test set empty\. Received: test_size=0\.2 of 1 groups$",
+    ):
+        keras_hpa.stratified_split(np.eye(4), 0.2, groups=["one antibody"] * 4)

@@ -1,0 +1,74 @@
+"""The code of docs/how-to/reproducible-training.md."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_hpa
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def make_source():
+    return keras_hpa.SyntheticAtlas(8, image_size=(32, 32)), np.eye(8, 28)
+
+
+def make_model():
+    model = keras_hpa.GapNet((32, 32, 4), variant="light", filters=(4, 4, 4))
+    model.compile("adam", loss="binary_crossentropy")
+    return model
+
+
+def test_batches():
+    source, labels = make_source()
+    # --8<-- [start:seed]
+    keras.utils.set_random_seed(7)  # weights and dropout
+    sequence = keras_hpa.MultiChannelSequence(
+        source, labels, batch_size=4, shuffle=True, augment="dihedral", seed=7, batches_per_epoch=1
+    )
+    # --8<-- [end:seed]
+    # --8<-- [start:initial]
+    later = keras_hpa.MultiChannelSequence(
+        source, labels, batch_size=4, shuffle=True, augment="dihedral", seed=7, batches_per_epoch=1, initial_epoch=3
+    )
+    # --8<-- [end:initial]
+    sequence.epoch = 3
+    np.testing.assert_array_equal(sequence[0][0], later[0][0])
+    # --8<-- [start:shard]
+    halves = [
+        keras_hpa.MultiChannelSequence(source, labels, batch_size=2, shuffle=True, seed=7, shard=(index, 2))
+        for index in range(2)
+    ]
+    # --8<-- [end:shard]
+    seen = np.concatenate([half[k][1] for half in halves for k in range(len(half))])
+    np.testing.assert_array_equal(seen.sum(0), labels.sum(0))
+
+
+def test_backup():
+    source, labels = make_source()
+    model = make_model()
+    for epochs in (1, 2):
+        # --8<-- [start:backup]
+        reduce_lr = keras_hpa.ReduceLR("report", monitor="loss")
+        settings = {"seed": 7, "batch_size": 4}
+        backup = keras_hpa.TrainingBackup("backup", callbacks=[reduce_lr], settings=settings)
+        epoch = backup.restore(model)  # 0 the first time
+        sequence = keras_hpa.MultiChannelSequence(source, labels, shuffle=True, initial_epoch=epoch, **settings)
+        model.fit(sequence, epochs=epochs, initial_epoch=epoch, callbacks=[reduce_lr, backup])
+        # --8<-- [end:backup]
+    assert epoch == 1
+    other = keras_hpa.TrainingBackup("backup", callbacks=[reduce_lr], settings={"seed": 8, "batch_size": 4})
+    with pytest.raises(ValueError, match=r"`settings` must be those of the backup .*: {'seed': 7}. Received: {'seed'"):
+        other.restore(model)
+    fewer = keras_hpa.TrainingBackup("backup", settings=settings)
+    with pytest.raises(ValueError, match=r"`callbacks` must be those of the backup .*, \['ReduceLR'\]. Received: \[\]"):
+        fewer.restore(model)
+
+
+def test_weights_of_their_own():
+    stopping = keras.callbacks.EarlyStopping(restore_best_weights=True)
+    with pytest.raises(ValueError, match=r"`callbacks` must not hold weights of their own; use ModelCheckpoint in pla"):
+        keras_hpa.TrainingBackup("backup", callbacks=[stopping])
