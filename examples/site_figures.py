@@ -1,6 +1,6 @@
 """Draws the figures of the documentation's home page from what examples/tutorial.py left behind.
 
-    python examples/site_figures.py --tutorial tutorial --output docs/figures
+python examples/site_figures.py --tutorial tutorial --output docs/figures
 """
 
 import argparse
@@ -29,12 +29,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     calibrator = keras_hpa.ThresholdCalibrator.load(args.tutorial / "thresholds.json")
     num_train = len(keras_hpa.load_kaggle(args.tutorial / "data")[0])
     source, _ = keras_hpa.load_kaggle(args.tutorial / "data", "test")
-    labels = keras_hpa.SyntheticAtlas(num_train + len(source), image_size=(96, 96), balance="uniform").labels[num_train:]
+    large = keras_hpa.SyntheticAtlas(num_train + len(source), image_size=(384, 384), balance="uniform")
+    labels = large.labels[num_train:]
     sequence = keras_hpa.MultiChannelSequence(source, dtype="source")
     scores = keras_hpa.predict_scores(model, sequence, "dihedral")
 
     shown = 14
-    large = keras_hpa.SyntheticAtlas(num_train + len(source), image_size=(384, 384), balance="uniform")
     image = large.read(num_train + shown)
     save(keras_hpa.plots.plot_channels(image), args.output / "home_channels.webp")
     save(draw_prediction(image, scores[shown], labels[shown], calibrator), args.output / "home_prediction.webp")
