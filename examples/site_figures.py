@@ -32,17 +32,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     model = keras.saving.load_model(args.tutorial / "model.keras")
     calibrator = keras_hpa.ThresholdCalibrator.load(args.tutorial / "thresholds.json")
-    size = model.input_shape[1:3]
     test, _ = keras_hpa.load_kaggle(args.tutorial / "data", "test")
     numbers = [int(name.rsplit("-", 1)[1]) for name in test.ids]
-    small = keras_hpa.SyntheticAtlas(max(numbers) + 1, image_size=size, balance="uniform")
-    labels = small.labels[numbers]
+    large = keras_hpa.SyntheticAtlas(max(numbers) + 1, image_size=(512, 512), balance="uniform")  # the same cells
+    labels = large.labels[numbers]
     scores = keras_hpa.predict_scores(
         model, keras_hpa.MultiChannelSequence(test, dtype="source"), "dihedral", verbose=0
     )
     print(f"macro-F1 on {len(labels)} test samples: {calibrator.score(scores, labels):.3f}")
 
-    large = keras_hpa.SyntheticAtlas(len(small), image_size=(512, 512), balance="uniform")
     save(keras_hpa.plots.plot_channels(large.read(numbers[0])), args.output / "home_channels.webp")
     save(draw_prediction(large, numbers, scores, labels, calibrator), args.output / "home_prediction.webp")
     save(draw_per_class_f1(calibrator.report(scores, labels).rows), args.output / "home_per_class_f1.webp")
