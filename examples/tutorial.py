@@ -3,7 +3,7 @@
     python examples/tutorial.py --output tutorial            about ten minutes on a laptop
     python examples/tutorial.py --output tutorial --quick    less than one, to see that it runs
 
-The page docs/tutorial.md is cut from it.
+The page docs/tutorial.md and the notebook docs/tutorial.ipynb are cut from it.
 """
 
 import argparse
