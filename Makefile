@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 ON_BACKENDS := -m "not slow" --ignore tests/docs --ignore tests/docs_site $(addprefix --ignore tests/data/,synthetic_atlas \
 	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py)
 
-.PHONY: demo demo-inception test test-backends lint type wheel docs docs-serve docs-test figures check clean \
+.PHONY: demo demo-inception test test-backends lint type wheel docs docs-serve docs-test figures notebook check clean \
 	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
 demo: .venv/examples
@@ -40,6 +40,10 @@ wheel: .venv/dev
 # The site; building it trains nothing and asks the network for nothing.
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+# The tutorial as a notebook, which is committed.
+notebook: .venv/dev
+	$(BIN)/python examples/make_notebook.py docs/tutorial.ipynb
 
 # Trains the tutorial's network and draws the figures that are committed.
 figures: .venv/examples
