@@ -43,12 +43,12 @@ docs: .venv/docs
 
 # The tutorial as a notebook, which is committed.
 notebook: .venv/dev
-	$(BIN)/python examples/make_notebook.py docs/tutorial.ipynb
+	$(BIN)/python docs/scripts/make_notebook.py docs/tutorial.ipynb
 
 # Trains the tutorial's network and draws the figures that are committed.
 figures: .venv/examples
 	$(BIN)/python examples/tutorial.py --output build/tutorial
-	$(BIN)/python examples/site_figures.py --tutorial build/tutorial --output docs/figures
+	$(BIN)/python docs/scripts/site_figures.py --tutorial build/tutorial --output docs/figures
 
 docs-serve: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
@@ -87,8 +87,8 @@ clean:
 	$(INSTALL) --editable '.[dev]'
 	touch $@ .venv/examples
 
-.venv/docs: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[docs]'
+.venv/docs: .venv/bin/python docs/requirements.txt constraints.txt
+	$(INSTALL) --requirement docs/requirements.txt
 	touch $@
 
 .venv/backends: .venv/dev

@@ -1,7 +1,7 @@
 """Does global average pooling localise? A GapNet's activation maps against the compartments that were drawn.
 
     python benchmarks/localisation.py
-    python benchmarks/localisation.py --picture docs/activation_maps.jpg
+    python benchmarks/localisation.py --picture docs/figures/activation_maps.webp
 
 Trains a small GapNet on drawings of one label each; nobody tells it where anything lies. An image is the half of a
 drawing, 82 micrometres wide in 128 pixels, with the most protein. Then, for test images, how much of the positive
@@ -213,7 +213,7 @@ def _save_picture(path: Path, images: np.ndarray, maps: np.ndarray, labels: np.n
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = np.concatenate(rows)
     picture = cv2.resize(picture, (960, round(960 * len(picture) / picture.shape[1])), interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 68])
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_WEBP_QUALITY, 80])
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@
 statistics: mean, spread, correlation, spectrum and nuclei of real and drawn samples, in one table.
 judge:      what the published GapNet-PL network, which has only seen real cells, makes of the drawings.
 speed:      the cost of drawing, as a multiple of a Gaussian filter in the same run.
-pictures:   docs/synthetic_atlas_classes.jpg, and real and drawn fields side by side (--pictures-to; real images are
-            competition data and are not committed).
+pictures:   real and drawn fields side by side (--pictures-to; real images are competition data and are not committed).
 """
 
 import argparse
@@ -25,7 +24,6 @@ import keras_hpa
 from keras_hpa import atlas
 
 _BANDS = (1, 4, 16, 64, 256)  # cycles per field
-_DOCS = Path(__file__).parents[1] / "docs"
 
 
 def main() -> None:
@@ -48,7 +46,6 @@ def main() -> None:
     if "speed" in args.parts:
         _measure_speed()
     if "pictures" in args.parts:
-        cv2.imwrite(str(_DOCS / "synthetic_atlas_classes.jpg"), _contact_sheet(), [cv2.IMWRITE_JPEG_QUALITY, 82])
         args.pictures_to.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(args.pictures_to / "real_and_synthetic.png"), _side_by_side(real))
 
@@ -139,20 +136,6 @@ def _measure_speed() -> None:
     print(
         f"ratio of the means {np.mean(drawing) / np.mean(filtering):.2f}, median of the ratios {np.median(ratios):.2f}"
     )
-
-
-def _contact_sheet() -> np.ndarray:
-    """One drawn sample of each class that carries it alone, protein in green over nuclei and microtubules."""
-    source = keras_hpa.SyntheticAtlas(1400, image_size=(512, 512), seed=5, balance="uniform")
-    tiles = []
-    for number, name in enumerate(atlas.CLASS_NAMES):
-        alone = np.flatnonzero((source.labels[:, number] == 1) & (source.labels.sum(1) == 1))
-        best = max(
-            (source.read(int(index)) for index in alone[:6]), key=lambda image: np.percentile(image[..., 1], 99.5)
-        )
-        tile = cv2.resize(_merge(best)[96:416, 96:416], (240, 240), interpolation=cv2.INTER_AREA)
-        tiles.append(_label(tile, name))
-    return np.vstack([np.hstack(tiles[row : row + 7]) for row in range(0, 28, 7)])
 
 
 def _side_by_side(real: np.ndarray) -> np.ndarray:

@@ -21,15 +21,35 @@ from mkdocs.utils import get_relative_url
 sys.path.insert(0, str(Path(__file__).parent))
 from public_names import ROOMS, PublicName, read_public_names
 
-# Pictures: file, seen from docs/reference, and description.
+# Pictures: file in docs/figures, and description.
 _PICTURES = {
     "SyntheticAtlas": (
-        "../synthetic_atlas_classes.jpg",
+        "synthetic_atlas_classes.webp",
         "One drawn sample of each class: protein green, microtubules red, nuclei blue",
     ),
+    "class_activation_maps": (
+        "activation_maps.webp",
+        "Three drawn samples, and beside each where the network saw Nucleoli, Golgi apparatus and Plasma membrane",
+    ),
+    "plots.plot_activation_maps": (
+        "activation_maps.webp",
+        "Merges of three drawn samples, dimmed, with the maps of three classes over them",
+    ),
+    "plots.plot_channels": (
+        "tutorial_channels.webp",
+        "The four channels of a drawn sample, each in its colour, and their merge",
+    ),
+    "plots.plot_learning_curves": (
+        "tutorial_learning_curves.webp",
+        "Loss and macro-F1 of a training over thirty epochs, in training and in validation",
+    ),
     "plots.plot_threshold_curves": (
-        "../threshold_curves.png",
+        "threshold_curves.webp",
         "F1 against the threshold for eight classes, with the chosen threshold and the interval of its F1",
+    ),
+    "plots.plot_thresholds": (
+        "tutorial_thresholds.webp",
+        "The threshold of each class beside its F1 and its number of samples",
     ),
 }
 
@@ -124,7 +144,7 @@ def _symbol(name: str, definition: griffe.Object, level: int) -> Iterator[str]:
     )
     if name in _PICTURES:
         file, description = _PICTURES[name]
-        yield f"![{description}]({file}){{ .picture }}\n"
+        yield f"![{description}](../figures/{file}){{ .picture }}\n"
 
 
 def _classes(path: Path) -> Iterator[str]:

@@ -37,18 +37,20 @@ def _elsewhere(tmp_path, monkeypatch):
 
 def test_every_page_with_code_of_its_own_is_run():
     pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if own_code(page)}
-    assert pages == {"inference.md", "losses.md", "models.md", "synthetic_atlas.md", "thresholds.md"}
+    assert pages == {
+        f"explanation/{page}.md" for page in ("inference", "losses", "models", "synthetic-atlas", "thresholds")
+    }
 
 
 def test_synthetic_atlas():
     smaller = [("(1000, image_size=(256, 256)", "(4, image_size=(32, 32)"), ("num_test=200", "num_test=2")]
-    names = run("synthetic_atlas.md", {}, smaller)
+    names = run("explanation/synthetic-atlas.md", {}, smaller)
     assert names["image"].shape == (32, 32, 4)
     assert "Nucleoli" in names["masks"]
 
 
 def test_losses():
-    assert run("losses.md", {})["model"].output_shape == (None, 28)
+    assert run("explanation/losses.md", {})["model"].output_shape == (None, 28)
 
 
 def test_thresholds(capsys):
@@ -57,7 +59,7 @@ def test_thresholds(capsys):
     inputs = keras.Input((28,))
     model = keras.Model(inputs, keras.layers.Activation("linear")(inputs))
     given = {"val_scores": scores, "test_scores": scores, "held_out_scores": scores, "model": model}
-    names = run("thresholds.md", given | {"val_labels": labels, "held_out_labels": labels})
+    names = run("explanation/thresholds.md", given | {"val_labels": labels, "held_out_labels": labels})
     np.testing.assert_array_equal(names["model_with_labels"].predict(scores, verbose=0), names["labels"])
 
 
@@ -69,7 +71,7 @@ def test_models(checkpoint, tmp_path, monkeypatch):
     (tmp_path / "models").symlink_to(checkpoint.parent)
     names = {"images": np.ones((1, 32, 32, 4)), "gapnet": keras_hpa.GapNet((76, 76, 4))}
     smaller = [("(512, 512, 4),\n    13", "(32, 32, 4),\n    13")]
-    assert run("models.md", names, smaller)["probabilities"].shape == (1, 13)
+    assert run("explanation/models.md", names, smaller)["probabilities"].shape == (1, 13)
 
 
 def test_inference(tmp_path):
@@ -79,7 +81,7 @@ def test_inference(tmp_path):
     scores = keras_hpa.predict_scores(models[0], keras_hpa.MultiChannelSequence(source, image_size=80), verbose=0)
     calibrator = keras_hpa.ThresholdCalibrator("fixed").fit(scores, np.zeros((2, 28), int))
     given = {"source": source, "model": models[0], "fold_models": models, "calibrator": calibrator, "images": images}
-    names = run("inference.md", given, [("image_size=512", "image_size=80")])
+    names = run("explanation/inference.md", given, [("image_size=512", "image_size=80")])
     assert names["scores"].shape == (2, 28)
     assert names["maps"].shape == (1, 80, 80, 2)
     assert (tmp_path / "seen.png").exists()

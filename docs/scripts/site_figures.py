@@ -1,7 +1,7 @@
 """Draws the figures of the documentation, with the network that the tutorial trained: `make figures`.
 
     python examples/tutorial.py --output tutorial
-    python examples/site_figures.py --tutorial tutorial --output docs/figures
+    python docs/scripts/site_figures.py --tutorial tutorial --output docs/figures
 
 Everything in them is drawn by SyntheticAtlas. They are white, so that they can be read on dark pages too.
 """
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     save(keras_hpa.plots.plot_channels(large.read(numbers[0])), args.output / "home_channels.webp")
     save(draw_prediction(large, numbers, scores, labels, calibrator), args.output / "home_prediction.webp")
     save(draw_per_class_f1(calibrator.report(scores, labels).rows), args.output / "home_per_class_f1.webp")
+    save(draw_classes(), args.output / "synthetic_atlas_classes.webp")
     save(draw_perfect_predictor(), args.output / "perfect_predictor.webp")
     save(draw_over_fitting(), args.output / "over_fitting.webp")
     for name in ("channels", "learning_curves", "thresholds"):
@@ -107,6 +108,19 @@ def draw_per_class_f1(rows: Sequence[dict]) -> Figure:
     axes.set_yticklabels([f"{row['class']} ({row['support']:.0f})" for row in ordered], fontsize=9)
     axes.set_ylim(-0.7, len(ordered) - 0.3)
     axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def draw_classes() -> Figure:
+    """The middle of one sample of each class that carries no other: protein green, microtubules red, nuclei blue."""
+    source = keras_hpa.SyntheticAtlas(1400, image_size=(512, 512), seed=5, balance="uniform")
+    figure = Figure(figsize=(15.4, 9.4), layout="constrained", dpi=100)
+    for number, axes in enumerate(figure.subplots(4, 7).flat):
+        alone = np.flatnonzero((source.labels[:, number] == 1) & (source.labels.sum(axis=1) == 1))
+        stained = max((source.read(index) for index in alone[:6]), key=lambda image: np.percentile(image[..., 1], 99.5))
+        axes.imshow(merge(stained[96:416, 96:416] * np.array([1, 1, 1, 0])))
+        axes.set_title(NAMES[number], fontsize=11)
+        axes.set_axis_off()
     return figure
 
 

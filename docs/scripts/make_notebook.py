@@ -1,6 +1,6 @@
 """Makes the notebook of the tutorial: the text of docs/tutorial.md and the code of examples/tutorial.py in cells.
 
-python examples/make_notebook.py docs/tutorial.ipynb
+python docs/scripts/make_notebook.py docs/tutorial.ipynb
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _SNIPPET = re.compile(r'```python\n--8<-- "(.+?):(.+?)"\n```')
 # What belongs to the page alone: printed output, pictures, notes.
 _PAGE_ALONE = re.compile(r"^```text\n(?:.*\n)*?```\n|^!\[.*\]\(.*\)\n|^!!! .*\n(?:    .*\n)+", re.MULTILINE)
