@@ -15,7 +15,7 @@ _ROOT = Path(__file__).parents[2]
 _SNIPPET = re.compile(r'```python\n--8<-- "(.+?):(.+?)"\n```')
 # What belongs to the page alone: printed output, pictures, notes.
 _PAGE_ALONE = re.compile(r"^```text\n(?:.*\n)*?```\n|^!\[.*\]\(.*\)\n|^!!! .*\n(?:    .*\n)+", re.MULTILINE)
-_LINK = re.compile(r"\[(.+?)\]\([^)]*\)")
+_LINK = re.compile(r"\[(.+?)\]\([^)]*\)(?:\{[^}]*\})?")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
