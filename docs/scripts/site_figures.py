@@ -32,13 +32,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     model = keras.saving.load_model(args.tutorial / "model.keras")
     calibrator = keras_hpa.ThresholdCalibrator.load(args.tutorial / "thresholds.json")
-    test, _ = keras_hpa.load_kaggle(args.tutorial / "data", "test")
-    numbers = [int(name.rsplit("-", 1)[1]) for name in test.ids]
-    large = keras_hpa.SyntheticAtlas(max(numbers) + 1, image_size=(512, 512), balance="uniform")  # the same cells
-    labels = large.labels[numbers]
-    scores = keras_hpa.predict_scores(
-        model, keras_hpa.MultiChannelSequence(test, dtype="source"), "dihedral", verbose=0
-    )
+    source, labels = keras_hpa.load_kaggle(args.tutorial / "data")
+    _, numbers = keras_hpa.stratified_split(labels, test_size=1 / 6)  # what the tutorial held out
+    labels = labels[numbers]
+    large = keras_hpa.SyntheticAtlas(len(source), image_size=512, balance="uniform")  # the same cells
+    test_batches = keras_hpa.MultiChannelSequence(keras_hpa.subset(source, numbers), dtype="source")
+    scores = keras_hpa.predict_scores(model, test_batches, "dihedral", verbose=0)
     print(f"macro-F1 on {len(labels)} test samples: {calibrator.score(scores, labels):.3f}")
 
     save(keras_hpa.plots.plot_channels(large.read(numbers[0])), args.output / "home_channels.webp")
@@ -113,7 +112,7 @@ def draw_per_class_f1(rows: Sequence[dict]) -> Figure:
 
 def draw_classes() -> Figure:
     """The middle of one sample of each class that carries no other: protein green, microtubules red, nuclei blue."""
-    source = keras_hpa.SyntheticAtlas(1400, image_size=(512, 512), seed=5, balance="uniform")
+    source = keras_hpa.SyntheticAtlas(1400, image_size=512, seed=5, balance="uniform")
     figure = Figure(figsize=(15.4, 9.4), layout="constrained", dpi=100)
     for number, axes in enumerate(figure.subplots(4, 7).flat):
         alone = np.flatnonzero((source.labels[:, number] == 1) & (source.labels.sum(axis=1) == 1))

@@ -25,12 +25,12 @@ class CalibratedMacroF1(keras.callbacks.Callback):
     It predicts the whole validation set once more; where nothing else needs `val_` values, leave `validation_data` out
     of `fit`. Put it before callbacks that watch its value:
 
-        calibrated = keras_hpa.CalibratedMacroF1(validation)
+        calibrated = keras_hpa.CalibratedMacroF1(validation_batches)
         checkpoint = keras.callbacks.ModelCheckpoint(
             "best.keras", monitor="val_calibrated_macro_f1", mode="max", save_best_only=True
         )
         reduce_lr = keras_hpa.ReduceLR("macro_f1", monitor="val_calibrated_macro_f1")
-        model.fit(training, epochs=20, callbacks=[calibrated, checkpoint, reduce_lr])
+        model.fit(train_batches, epochs=20, callbacks=[calibrated, checkpoint, reduce_lr])
 
     Args:
         validation: samples with labels: a pair of arrays `(inputs, labels)`; or batches of such pairs, such as a
@@ -72,7 +72,7 @@ class CalibratedMacroF1(keras.callbacks.Callback):
         name: str = "val_calibrated_macro_f1",
     ) -> None:
         is_pair = isinstance(validation, tuple) and len(validation) == 2
-        if not is_pair and (isinstance(validation, tuple | Iterator) or not _is_iterable(validation)):
+        if not is_pair and (isinstance(validation, tuple | np.ndarray | Iterator) or not _is_iterable(validation)):
             raise TypeError(
                 "`validation` must be a pair (inputs, labels) or batches that can be gone through again. "
                 f"Received: {type(validation).__name__}"

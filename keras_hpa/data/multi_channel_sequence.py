@@ -11,7 +11,7 @@ import numpy.typing as npt
 from keras_hpa.data.augmentation import Augmentation, resolve_augmentations
 from keras_hpa.data.batch_recipe import BatchRecipe
 from keras_hpa.data.read_ahead import ReadAhead
-from keras_hpa.data.resizing import INTERPOLATIONS
+from keras_hpa.data.resizing import INTERPOLATIONS, check_image_size
 from keras_hpa.data.sampling import SAMPLERS, RareLabels, Sampler
 from keras_hpa.data.source import Source, subset
 
@@ -117,7 +117,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
         self.source = source
         self.labels = None if labels is None else _check_labels(labels, len(source))
         self.batch_size = batch_size
-        self.image_size = None if image_size is None else _check_size(image_size)
+        self.image_size = None if image_size is None else check_image_size(image_size)
         self.shuffle = shuffle
         self.seed = seed
         self.batches_per_epoch = batches_per_epoch
@@ -274,13 +274,3 @@ def _check_labels(labels: npt.ArrayLike, num_samples: int) -> npt.NDArray[np.flo
     if len(missing):
         raise ValueError(f"`labels` must be numbers, -1 where unknown. Received: NaN in row {missing[0]}")
     return array.astype(np.float32)
-
-
-def _check_size(size: int | tuple[int, int]) -> tuple[int, int]:
-    sizes = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
-    if len(sizes) != 2:
-        raise ValueError(f"`image_size` must be (height, width), or one number for both. Received: {size!r}")
-    height, width = sizes
-    _check_at_least(1, image_size=height)
-    _check_at_least(1, image_size=width)
-    return int(height), int(width)

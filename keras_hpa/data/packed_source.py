@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from keras_hpa.data.resizing import INTERPOLATIONS, resize_image
+from keras_hpa.data.resizing import INTERPOLATIONS, check_image_size, resize_image
 from keras_hpa.data.source import Source
 
 _FORMAT = "keras_hpa pack 1"
@@ -105,13 +105,13 @@ class PackedSource:
             ValueError: if the folder holds another pack or something else, or images do not have one size and type.
             OSError: if the disk has too little space.
         """
-        size = (image_size, image_size) if isinstance(image_size, int) else image_size
+        size = None if image_size is None else check_image_size(image_size)
         if interpolation not in INTERPOLATIONS:
             raise ValueError(f"`interpolation` must be one of {sorted(INTERPOLATIONS)}. Received: {interpolation!r}")
         if not len(source):
             raise ValueError("`source` must have a sample at least. Received: none")
         path = Path(path)
-        builder = _Builder(source, path, None if size is None else tuple(size), interpolation)
+        builder = _Builder(source, path, size, interpolation)
         path.mkdir(parents=True, exist_ok=True)
         with FileLock(path / _LOCK):
             if not (path / _MANIFEST).exists():

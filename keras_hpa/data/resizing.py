@@ -1,5 +1,7 @@
 """One image to one size."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,17 @@ _RESIZED_AS = {
     np.dtype(np.int8): np.int16,
     np.dtype(np.float16): np.float32,
 }
+
+
+def check_image_size(size: Any, smallest: int = 1) -> tuple[int, int]:
+    """The height and width that an argument `image_size` means: two whole numbers, or one for both."""
+    sizes = (size, size) if isinstance(size, int | np.integer) else tuple(size) if np.iterable(size) else ()
+    if len(sizes) != 2 or any(
+        isinstance(n, bool) or not isinstance(n, int | np.integer) or n < smallest for n in sizes
+    ):
+        at_least = f", {smallest} or more" if smallest > 1 else ""
+        raise ValueError(f"`image_size` must be (height, width), or one number for both{at_least}. Received: {size!r}")
+    return int(sizes[0]), int(sizes[1])
 
 
 def resize_image(image: npt.NDArray, size: tuple[int, int], interpolation: str = "area") -> npt.NDArray:

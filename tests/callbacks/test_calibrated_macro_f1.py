@@ -95,6 +95,7 @@ def test_callbacks_behind_it_follow_it(tmp_path):
         ({"validation": (1, 2, 3)}, TypeError, "validation.*tuple"),
         ({"validation": iter([])}, TypeError, "validation.*iterator"),
         ({"validation": 3}, TypeError, "validation.*int"),
+        ({"validation": np.arange(3)}, TypeError, "validation.*ndarray"),  # indices of samples
         ({"validation": [], "calibrator": "auto"}, TypeError, "calibrator.*'auto'"),
         ({"validation": [], "batch_size": 0}, ValueError, "batch_size.*0"),
         ({"validation": [], "zero_division": 2}, ValueError, "zero_division.*2"),

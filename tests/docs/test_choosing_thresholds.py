@@ -70,7 +70,7 @@ def test_from_scores_to_a_file(scored, capsys):
 def test_folds(scored):
     scores_of, labels, _, _ = scored
 
-    def train(samples):
+    def fit_model(samples):
         return scores_of
 
     def predict(model, samples):
@@ -78,12 +78,12 @@ def test_folds(scored):
 
     # --8<-- [start:folds]
     scores = np.empty(labels.shape, "float32")
-    for training, held_out in keras_hpa.stratified_folds(labels, num_folds=5):
-        scores[held_out] = predict(train(training), held_out)
+    for train, held_out in keras_hpa.stratified_folds(labels, num_folds=5):
+        scores[held_out] = predict(fit_model(train), held_out)
     calibrator = keras_hpa.ThresholdCalibrator().fit(scores, labels)
     # --8<-- [end:folds]
     np.testing.assert_array_equal(scores, scores_of)
-    assert not set(training) & set(held_out)
+    assert not set(train) & set(held_out)
     assert calibrator.support_.tolist() == labels.sum(axis=0).tolist()
 
 

@@ -74,8 +74,8 @@ def test_what_keras_does_to_a_pydataset(capsys):
 
 
 def test_order_is_the_sequences_alone(capsys):
-    source = keras_hpa.ArraySource(np.arange(8, dtype="uint8").reshape(8, 1, 1, 1))
     # --8<-- [start:sequence]
+    source = keras_hpa.ArraySource(np.arange(8, dtype="uint8").reshape(8, 1, 1, 1))
     sequence = keras_hpa.MultiChannelSequence(source, np.arange(8), batch_size=2, shuffle=True, seed=0)
     print([sequence[number][1].tolist() for number in range(4)])
     sequence.epoch = 1

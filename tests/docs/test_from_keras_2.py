@@ -7,32 +7,43 @@ import pytest
 import keras_hpa
 
 
-def test_notebook():
-    source, labels = keras_hpa.SyntheticAtlas(28, image_size=(32, 32)), np.eye(28)
+def network(colours):
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(colours))
+    return keras.layers.Dense(28, activation="sigmoid")(features)
+
+
+@pytest.mark.usefixtures("_short_trainings")
+@pytest.mark.filterwarnings('ignore:Under `method="report"`')  # few samples, many classes absent
+def test_notebook(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    keras_hpa.SyntheticAtlas(40, image_size=(32, 32), balance="uniform").save("human-protein-atlas")
     # --8<-- [start:sequence]
-    sequence = keras_hpa.MultiChannelSequence(
-        source, labels, batch_size=8, image_size=32, shuffle=True, augment="dihedral"
+    source, labels = keras_hpa.load_kaggle("human-protein-atlas")
+    train, validation = keras_hpa.stratified_split(labels, test_size=0.2)
+    train_batches = keras_hpa.MultiChannelSequence(
+        keras_hpa.subset(source, train), labels[train], batch_size=20, image_size=299, shuffle=True, augment="dihedral"
+    )
+    validation_batches = keras_hpa.MultiChannelSequence(
+        keras_hpa.subset(source, validation), labels[validation], batch_size=20, image_size=299
     )
     # --8<-- [end:sequence]
     # --8<-- [start:mixer]
-    inputs = keras.Input((32, 32, 4))
+    inputs = keras.Input((299, 299, 4))
     colours = keras_hpa.ChannelMixer("kernel")(inputs)
+    model = keras.Model(inputs, network(colours))
     # --8<-- [end:mixer]
-    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(colours))
-    model = keras.Model(inputs, keras.layers.Dense(28, activation="sigmoid")(features))
     # --8<-- [start:metric]
     model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1(), keras_hpa.BatchMacroF1()])
     # --8<-- [end:metric]
-    validation = keras_hpa.MultiChannelSequence(source, labels, batch_size=8, image_size=32)
     # --8<-- [start:fit]
-    model.fit(sequence, validation_data=validation, epochs=1, callbacks=[keras_hpa.ReduceLR("macro_f1")])
+    model.fit(train_batches, validation_data=validation_batches, epochs=15, callbacks=[keras_hpa.ReduceLR("macro_f1")])
     # --8<-- [end:fit]
-    scores = model.predict(validation, verbose=0)
     # --8<-- [start:thresholds]
-    published = keras_hpa.ThresholdCalibrator("report").fit(scores, labels)
-    better = keras_hpa.ThresholdCalibrator().fit(scores, labels)
+    scores = keras_hpa.predict_scores(model, validation_batches)
+    published = keras_hpa.ThresholdCalibrator("report").fit(scores, labels[validation])
+    better = keras_hpa.ThresholdCalibrator().fit(scores, labels[validation])
     # --8<-- [end:thresholds]
-    assert published.predict(scores).shape == better.predict(scores).shape == (28, 28)
+    assert published.predict(scores).shape == better.predict(scores).shape == (len(validation), 28)
 
 
 def test_wrong_monitor():

@@ -63,7 +63,7 @@ def test_the_13_classes(capsys):
 def test_own_classes():
     size = 32
     source = keras_hpa.SyntheticAtlas(4, image_size=(size, size))
-    training = keras_hpa.MultiChannelSequence(source, source.labels, batch_size=4, shuffle=True)
+    train_batches = keras_hpa.MultiChannelSequence(source, source.labels, batch_size=4, shuffle=True)
     # --8<-- [start:own]
     model = keras_hpa.GapNet(
         (size, size, 4),
@@ -79,7 +79,7 @@ def test_own_classes():
     for layers, learning_rate in (("logits", 1e-3), ("*", 1e-4)):
         keras_hpa.train_only(model, layers)
         model.compile(keras.optimizers.Adam(learning_rate, clipnorm=5.0), "binary_crossentropy")
-        model.fit(training, epochs=5)
+        model.fit(train_batches, epochs=5)
     # --8<-- [end:stages]
     assert model.output_shape == (None, 28)
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

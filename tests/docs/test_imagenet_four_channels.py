@@ -20,7 +20,7 @@ def _random_start(monkeypatch):
 def test_the_page():
     size = 32
     source = keras_hpa.SyntheticAtlas(4, image_size=(size, size), balance="uniform")
-    training = keras_hpa.MultiChannelSequence(source, source.labels, batch_size=4, shuffle=True, dtype="source")
+    train_batches = keras_hpa.MultiChannelSequence(source, source.labels, batch_size=4, shuffle=True, dtype="source")
     # --8<-- [start:build]
     model = keras_hpa.PretrainedClassifier(
         "MobileNetV2",
@@ -36,7 +36,7 @@ def test_the_page():
     # --8<-- [start:head]
     keras_hpa.train_only(model, freeze="backbone")
     model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy", metrics=[keras_hpa.MacroF1()])
-    model.fit(training, epochs=3)
+    model.fit(train_batches, epochs=3)
     # --8<-- [end:head]
     assert not model.get_layer("backbone").trainable_weights
 

@@ -69,7 +69,7 @@ def test_models(checkpoint, tmp_path, monkeypatch):
         build = getattr(keras.applications, name)
         monkeypatch.setattr(keras.applications, name, lambda build=build, **given: build(**given | {"weights": None}))
     (tmp_path / "models").symlink_to(checkpoint.parent)
-    names = {"images": np.ones((1, 32, 32, 4)), "gapnet": keras_hpa.GapNet((76, 76, 4))}
+    names = {"images": np.ones((1, 32, 32, 4))}
     smaller = [("(512, 512, 4),\n    13", "(32, 32, 4),\n    13")]
     assert run("explanation/models.md", names, smaller)["probabilities"].shape == (1, 13)
 

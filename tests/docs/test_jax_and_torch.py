@@ -1,7 +1,6 @@
 """The code of docs/how-to/jax-and-torch.md."""
 
 import keras
-import numpy as np
 import pytest
 
 import keras_hpa
@@ -9,12 +8,13 @@ import keras_hpa
 
 def test_same_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    source, labels = keras_hpa.SyntheticAtlas(4, image_size=(32, 32)), np.eye(4, 28)
+    keras_hpa.SyntheticAtlas(4, image_size=(32, 32)).save("human-protein-atlas")
     # --8<-- [start:train]
-    sequence = keras_hpa.MultiChannelSequence(source, labels, batch_size=4, shuffle=True)
-    model = keras_hpa.GapNet((32, 32, 4), num_classes=28, variant="light")
+    source, labels = keras_hpa.load_kaggle("human-protein-atlas")
+    sequence = keras_hpa.MultiChannelSequence(source, labels, batch_size=32, image_size=128, shuffle=True)
+    model = keras_hpa.GapNet((128, 128, 4), num_classes=28, variant="light")
     model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
-    model.fit(sequence, epochs=1)
+    model.fit(sequence, epochs=20)
     model.save("model.keras")
     # --8<-- [end:train]
     # --8<-- [start:load]
@@ -27,7 +27,7 @@ def test_weights_without_tensorflow(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     keras_hpa.GapNet((None, None, 4), 13, variant="gapnet-pl").save_weights("gapnet_pl.weights.h5")
     # --8<-- [start:weights]
-    model = keras_hpa.GapNet((64, 64, 4), 13, variant="gapnet-pl", weights="gapnet_pl.weights.h5")
+    model = keras_hpa.GapNet((512, 512, 4), 13, variant="gapnet-pl", weights="gapnet_pl.weights.h5")
     # --8<-- [end:weights]
     assert model.output_shape == (None, 13)
 

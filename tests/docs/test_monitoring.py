@@ -29,8 +29,9 @@ def test_the_page(source, tmp_path, monkeypatch, capsys):
     assert float(four[3]) < float(sixteen[3]) <= 1
     assert float(four[5]) == float(sixteen[5]) == 1
 
-    training = keras_hpa.MultiChannelSequence(source, labels, batch_size=8, shuffle=True)
-    validation = keras_hpa.MultiChannelSequence(source, labels, batch_size=8)
+    train_batches = keras_hpa.MultiChannelSequence(source, labels, batch_size=8, shuffle=True)
+    validation_batches = keras_hpa.MultiChannelSequence(source, labels, batch_size=8)
+    validation_labels = labels
     model = keras_hpa.GapNet((32, 32, 4), variant="light", filters=(4, 4, 4))
     # --8<-- [start:compile]
     model.compile("adam", "binary_crossentropy", metrics=[keras_hpa.MacroF1()])
@@ -39,30 +40,30 @@ def test_the_page(source, tmp_path, monkeypatch, capsys):
     # --8<-- [start:fit]
     reduce_lr = keras_hpa.ReduceLR("macro_f1")
     checkpoint = keras.callbacks.ModelCheckpoint("best.keras", monitor="val_macro_f1", mode="max", save_best_only=True)
-    history = model.fit(training, validation_data=validation, epochs=40, callbacks=[reduce_lr, checkpoint])
+    history = model.fit(train_batches, validation_data=validation_batches, epochs=40, callbacks=[reduce_lr, checkpoint])
     # --8<-- [end:fit]
     assert "val_macro_f1" in history.history
     assert (tmp_path / "best.keras").is_file()
 
     # --8<-- [start:calibrated]
-    calibrated = keras_hpa.CalibratedMacroF1(validation)
+    calibrated = keras_hpa.CalibratedMacroF1(validation_batches)
     reduce_lr = keras_hpa.ReduceLR("macro_f1", monitor="val_calibrated_macro_f1")
     checkpoint = keras.callbacks.ModelCheckpoint(
         "best_calibrated.keras", monitor="val_calibrated_macro_f1", mode="max", save_best_only=True
     )
-    history = model.fit(training, epochs=40, callbacks=[calibrated, reduce_lr, checkpoint])
+    history = model.fit(train_batches, epochs=40, callbacks=[calibrated, reduce_lr, checkpoint])
     # --8<-- [end:calibrated]
     assert 0 <= history.history["val_calibrated_macro_f1"][0] <= 1
 
     # --8<-- [start:load]
     best = keras.saving.load_model("best_calibrated.keras", compile=False)
-    scores = keras_hpa.predict_scores(best, validation)
+    scores = keras_hpa.predict_scores(best, validation_batches)
     # --8<-- [end:load]
     assert scores.shape == (16, 28)
 
     # --8<-- [start:per_class]
     metric = keras_hpa.MacroF1(threshold=0.5)
-    metric.update_state(labels, scores)
+    metric.update_state(validation_labels, scores)
     f1 = keras.ops.convert_to_numpy(metric.per_class())  # NaN: neither present nor predicted
     # --8<-- [end:per_class]
     assert f1.shape == (28,)

@@ -31,6 +31,7 @@ def load(**changes):
     return keras_hpa.load_folder("plates", "plates.csv", **({"channels": ["dapi", "gfp"]} | arguments))
 
 
+@pytest.mark.usefixtures("_short_trainings")
 def test_from_folder_to_report():
     # --8<-- [start:load]
     class_names = ["Nucleus", "Cytosol", "Golgi"]
@@ -52,20 +53,20 @@ def test_from_folder_to_report():
     assert report.is_valid
     # --8<-- [start:split]
     train, validation = keras_hpa.stratified_split(labels, test_size=0.25, seed=0)
-    training = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, train), labels[train], batch_size=8, image_size=32, shuffle=True, augment="dihedral"
+    train_batches = keras_hpa.MultiChannelSequence(
+        keras_hpa.subset(source, train), labels[train], image_size=128, shuffle=True, augment="dihedral"
     )
-    validated = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, validation), labels[validation], batch_size=8, image_size=32
+    validation_batches = keras_hpa.MultiChannelSequence(
+        keras_hpa.subset(source, validation), labels[validation], image_size=128
     )
     # --8<-- [end:split]
     # --8<-- [start:train]
-    model = keras_hpa.GapNet((32, 32, 2), num_classes=3, variant="light", batch_norm_momentum=0.9)
+    model = keras_hpa.GapNet((128, 128, 2), num_classes=3, variant="light", batch_norm_momentum=0.9)
     model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
-    model.fit(training, validation_data=validated, epochs=1)
+    model.fit(train_batches, validation_data=validation_batches, epochs=30)
     # --8<-- [end:train]
     # --8<-- [start:decide]
-    scores = model.predict(validated)
+    scores = model.predict(validation_batches)
     calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, labels[validation])
     print(calibrator.report(scores, labels[validation]))
     # --8<-- [end:decide]

@@ -29,42 +29,41 @@ def test_from_counts_to_thresholds(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 8
 
     # --8<-- [start:split]
-    training, validation = keras_hpa.stratified_split(labels, test_size=0.25)
-    print(labels[training].sum(axis=0), labels[validation].sum(axis=0), sep="\n")
+    train, validation = keras_hpa.stratified_split(labels, test_size=0.25)
+    print(labels[train].sum(axis=0), labels[validation].sum(axis=0), sep="\n")
     # --8<-- [end:split]
     assert labels[validation].sum(axis=0).max() > 0
-    assert not set(training) & set(validation)
+    assert not set(train) & set(validation)
 
     # --8<-- [start:sampler]
-    batches = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, training),
-        labels[training],
-        image_size=32,
-        batch_size=16,
+    train_batches = keras_hpa.MultiChannelSequence(
+        keras_hpa.subset(source, train),
+        labels[train],
+        image_size=128,
         sampler="rare_labels",
         augment="dihedral",
     )
     # --8<-- [end:sampler]
-    assert batches[0][0].shape == (16, 32, 32, 4)
+    assert train_batches[0][0].shape[1:] == (128, 128, 4)
 
     # --8<-- [start:power]
-    sampler = keras_hpa.RareLabels(labels[training], power=0.5)
+    sampler = keras_hpa.RareLabels(labels[train], power=0.5)
     print(f"a pass draws a sample {sampler.expected.min():.1f} to {sampler.expected.max():.1f} times")
     # --8<-- [end:power]
     assert sampler.expected.max() > 1 > sampler.expected.min()
     assert "a pass draws a sample" in capsys.readouterr().out
 
     # --8<-- [start:loss]
-    model = keras_hpa.GapNet((32, 32, 4), num_classes=28, variant="light", classifier_activation=None)
+    model = keras_hpa.GapNet((128, 128, 4), num_classes=28, variant="light", classifier_activation=None)
     losses = [keras.losses.BinaryCrossentropy(from_logits=True), keras_hpa.MacroF1Loss(from_logits=True)]
     model.compile("adam", keras_hpa.WeightedSumLoss(losses), metrics=[keras_hpa.MacroF1(from_logits=True)])
-    model.fit(batches)
+    model.fit(train_batches, epochs=20)
     # --8<-- [end:loss]
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
     # --8<-- [start:thresholds]
-    held_out = keras_hpa.MultiChannelSequence(keras_hpa.subset(source, validation), image_size=32)
-    scores = keras_hpa.predict_scores(model, held_out)
+    validation_batches = keras_hpa.MultiChannelSequence(keras_hpa.subset(source, validation), image_size=128)
+    scores = keras_hpa.predict_scores(model, validation_batches)
     calibrator = keras_hpa.ThresholdCalibrator(from_logits=True, class_names=keras_hpa.atlas.CLASS_NAMES)
     print(calibrator.fit(scores, labels[validation]).report())
     # --8<-- [end:thresholds]
@@ -82,10 +81,10 @@ def test_a_rare_sample_is_drawn_as_often_as_the_page_says():
 @pytest.mark.usefixtures("_short_trainings")
 def test_asymmetric_loss():
     # --8<-- [start:asymmetric]
-    model = keras_hpa.GapNet((32, 32, 4), num_classes=28, variant="light")
-    model.compile("adam", keras_hpa.AsymmetricLoss(), metrics=[keras_hpa.MacroF1()])
+    at_one_half = keras_hpa.GapNet((128, 128, 4), num_classes=28, variant="light")
+    at_one_half.compile("adam", keras_hpa.AsymmetricLoss(), metrics=[keras_hpa.MacroF1()])
     # --8<-- [end:asymmetric]
-    assert np.isfinite(model.evaluate(np.zeros((2, 32, 32, 4)), np.ones((2, 28)), verbose=0)[0])
+    assert np.isfinite(at_one_half.evaluate(np.zeros((2, 128, 128, 4)), np.ones((2, 28)), verbose=0)[0])
 
 
 def test_what_goes_wrong():

@@ -27,12 +27,12 @@ def test_batches():
     # --8<-- [start:seed]
     keras.utils.set_random_seed(7)  # weights and dropout
     sequence = keras_hpa.MultiChannelSequence(
-        source, labels, batch_size=4, shuffle=True, augment="dihedral", seed=7, batches_per_epoch=1
+        source, labels, shuffle=True, augment="dihedral", seed=7, batches_per_epoch=100
     )
     # --8<-- [end:seed]
     # --8<-- [start:initial]
     later = keras_hpa.MultiChannelSequence(
-        source, labels, batch_size=4, shuffle=True, augment="dihedral", seed=7, batches_per_epoch=1, initial_epoch=3
+        source, labels, shuffle=True, augment="dihedral", seed=7, batches_per_epoch=100, initial_epoch=3
     )
     # --8<-- [end:initial]
     sequence.epoch = 3

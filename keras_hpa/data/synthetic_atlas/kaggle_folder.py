@@ -46,7 +46,7 @@ def save_kaggle_folder(source: "SyntheticAtlas", root: Path, *, num_test: int) -
     _write(root / "train.csv", _to_csv("Target", zip(source.ids[:num_train], targets, strict=True)))
     _write(root / "sample_submission.csv", _to_csv("Predicted", ((id_, "0") for id_ in source.ids[num_train:])))
 
-    progress = keras.utils.Progbar(len(source), unit_name="sample")
+    progress = keras.utils.Progbar(len(source), unit_name="sample", interval=1)
     for index, id_ in enumerate(source.ids):
         folder = root / ("train" if index < num_train else "test")
         paths = [folder / f"{id_}_{channel}.png" for channel in source.channels]
@@ -71,7 +71,10 @@ def _check_folder(root: Path, manifest: str) -> None:
             f"`root` must be empty or hold what an earlier `save` left. Received: {root} with {sorted(names)}"
         )
     if path.read_text() != manifest:
-        raise ValueError(f"`root` holds other samples: {path.read_text()}, not {manifest}. Received: {root}")
+        raise ValueError(
+            f"`root` holds other samples, {path.read_text()}, not {manifest}: delete the folder or name another. "
+            f"Received: {root}"
+        )
 
 
 def _write(path: Path, content: bytes) -> None:

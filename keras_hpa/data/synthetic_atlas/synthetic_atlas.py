@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa import atlas
+from keras_hpa.data.resizing import check_image_size
 from keras_hpa.data.synthetic_atlas.compartments import Compartments
 from keras_hpa.data.synthetic_atlas.kaggle_folder import save_kaggle_folder
 from keras_hpa.data.synthetic_atlas.label_sets import BALANCES, draw_labels
@@ -34,7 +35,7 @@ class SyntheticAtlas:
 
     Args:
         num_samples: how many samples.
-        image_size: height and width in pixels, each at least 32. The atlas challenge has 512.
+        image_size: height and width in pixels, or one number for both, at least 32. The atlas challenge has 512.
         seed: decides everything that is drawn, at least 0.
         balance: `"atlas"` draws label sets as often as they occur in the 31,072 training samples of the challenge;
             `"uniform"` makes all 28 classes equally frequent.
@@ -65,13 +66,13 @@ class SyntheticAtlas:
         self,
         num_samples: int,
         *,
-        image_size: tuple[int, int] = (512, 512),
+        image_size: int | tuple[int, int] = (512, 512),
         seed: int = 0,
         balance: str = "atlas",
         wrong_labels: float = 0.0,
     ) -> None:
         self.num_samples = _check_count("num_samples", num_samples)
-        self.image_size = _check_image_size(image_size)
+        self.image_size = check_image_size(image_size, _SMALLEST_SIZE)
         self.seed = _check_count("seed", seed)
         if balance not in BALANCES:
             raise ValueError(f"`balance` must be one of {BALANCES}. Received: {balance!r}")
@@ -181,15 +182,3 @@ def _check_count(name: str, value: int) -> int:
     if number < 0:
         raise ValueError(f"`{name}` must not be negative. Received: {value!r}")
     return number
-
-
-def _check_image_size(image_size: tuple[int, int]) -> tuple[int, int]:
-    try:
-        height, width = (operator.index(size) for size in image_size)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"`image_size` must be two whole numbers, height and width. Received: {image_size!r}"
-        ) from None
-    if min(height, width) < _SMALLEST_SIZE:
-        raise ValueError(f"`image_size` must be at least {_SMALLEST_SIZE} each way. Received: {image_size!r}")
-    return height, width
