@@ -12,6 +12,8 @@ import numpy as np
 
 from keras_hpa.data.source import Source
 
+_MOST_LINES = 10  # of a kind, when a report is printed; it holds all of them
+
 
 @dataclass(frozen=True)
 class SourceReport:
@@ -51,7 +53,8 @@ class SourceReport:
 
     def __str__(self) -> str:
         lines = [f"{self.num_samples} samples, {len(self.errors)} of which cannot be read."]
-        lines += [f"  {sample_id}: {message}" for sample_id, message in self.errors]
+        lines += [f"  {sample_id}: {message}" for sample_id, message in self.errors[:_MOST_LINES]]
+        lines += ["  ..."] if len(self.errors) > _MOST_LINES else []
         sizes = {" x ".join(map(str, shape)): count for shape, count in self.shapes.items()}
         lines += [f"Sizes: {_list(sizes)}" + (" - give `image_size`." if len(sizes) > 1 else ".")]
         lines += [f"Types: {_list(self.dtypes)}" + (' - dtype="float32" joins them.' if len(self.dtypes) > 1 else ".")]
@@ -60,8 +63,10 @@ class SourceReport:
         if self.dark:
             largest = max(value for _, _, value in self.dark)
             lines += [f"{len(self.dark)} images use less than an eighth of their type's range, up to {largest}:"]
-            lines += [f"  {sample_id}, {channel}: at most {value}" for sample_id, channel, value in self.dark[:10]]
-            lines += ["  ..."] if len(self.dark) > 10 else []
+            lines += [
+                f"  {sample_id}, {channel}: at most {value}" for sample_id, channel, value in self.dark[:_MOST_LINES]
+            ]
+            lines += ["  ..."] if len(self.dark) > _MOST_LINES else []
         return "\n".join(lines)
 
 

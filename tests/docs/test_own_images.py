@@ -50,6 +50,9 @@ def test_from_folder_to_report():
     report = keras_hpa.validate(source)
     print(report)
     # --8<-- [end:validate]
+    # --8<-- [start:look]
+    keras_hpa.plots.plot_channels(source.read(0), source.channels).savefig("well00.png")
+    # --8<-- [end:look]
     assert report.is_valid
     # --8<-- [start:split]
     train, validation = keras_hpa.stratified_split(labels, test_size=0.25, seed=0)
@@ -66,10 +69,18 @@ def test_from_folder_to_report():
     model.fit(train_batches, validation_data=validation_batches, epochs=30)
     # --8<-- [end:train]
     # --8<-- [start:decide]
-    scores = model.predict(validation_batches)
+    scores = keras_hpa.predict_scores(model, validation_batches)
     calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, labels[validation])
     print(calibrator.report(scores, labels[validation]))
     # --8<-- [end:decide]
+    # --8<-- [start:new]
+    model.save("model.keras")
+    calibrator.save("thresholds.json")
+    new = keras_hpa.ChannelFiles("plates", ["well14", "well15"], channels=source.channels)
+    new_scores = keras_hpa.predict_scores(model, keras_hpa.MultiChannelSequence(new, image_size=128))
+    for name, row in zip(new.ids, calibrator.predict(new_scores), strict=True):
+        print(name, [class_names[number] for number in np.flatnonzero(row)])
+    # --8<-- [end:new]
     assert labels.shape == (16, 3)
     assert isinstance(model, keras.Model)
 
