@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Literal
 
 import keras
 
@@ -12,11 +13,24 @@ def load_weights(model: keras.Model, path: str | os.PathLike[str], expected: str
     if not os.path.isfile(path):
         raise FileNotFoundError(f"`weights` must be {expected}. Received: {path!r}, which is no file")
     try:
-        with warnings.catch_warnings():
-            # Keras only warns of layers that the file lacks and that would keep their random weights.
-            warnings.filterwarnings("error", "Skipping nested container", UserWarning)
-            model.load_weights(path)
+        _load_all(model, path)
     except OSError as error:
         raise OSError(f"`weights` must be {expected}. Received: {path!r}, which is damaged: {error}") from error
     except (ValueError, UserWarning) as error:
         raise ValueError(f"`weights` must be {expected}. Received: {path!r}, which does not fit: {error}") from error
+
+
+def _load_all(model: keras.Model, path: str) -> None:
+    try:
+        # Keras only warns of layers that the file lacks and that would keep their random weights.
+        _load(model, path, "error")
+    except UserWarning:
+        # Where Keras ends in an error of its own, that names the layers, which the warning does not.
+        _load(model, path, "ignore")
+        raise
+
+
+def _load(model: keras.Model, path: str, if_layers_are_skipped: Literal["error", "ignore"]) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings(if_layers_are_skipped, "Skipping nested container", UserWarning)
+        model.load_weights(path)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_hpa
+from tests.docs.quoted_messages import check_quoted_messages
 
 
 @pytest.fixture
@@ -89,30 +90,15 @@ def test_folds(scored):
 
 def test_what_goes_wrong(scored):
     scores, labels, _, _ = scored
-    calibrator = keras_hpa.ThresholdCalibrator(class_names=["Nucleoplasm", "Lysosomes", "Rods & rings"])
-    with pytest.raises(ValueError, match=r"they look swapped: the first holds only 0, 1 and -1, the second does not\."):
-        calibrator.fit(labels, scores)
-    logits = np.full_like(scores, -1.25)
-    with pytest.raises(
-        ValueError,
-        match=r"^`y_score` must be in \[0, 1\] unless `from_logits=True`\. "
-        r"Received: -1.25 in row 0, class 0 \(Nucleoplasm\)$",
-    ):
-        calibrator.fit(logits, labels)
-    with pytest.raises(
-        ValueError, match=r"^`y_true` must have the shape of `y_score`, \(400, 3\)\. Received: shape \(399, 3\)$"
-    ):
-        calibrator.fit(scores, labels[1:])
-    calibrator.fit(scores, labels)
-    with pytest.raises(
-        ValueError,
-        match=r"^`y_score` must have one column for each of the 3 `class_names`. Received: shape \(400, 2\)$",
-    ):
-        calibrator.predict(scores[:, :2])
-    published = keras_hpa.ThresholdCalibrator("report")
-    with pytest.warns(
-        UserWarning,
-        match=r'^Under `method="report"` a class without positives is predicted for nearly every sample. '
-        r"Received: no positives of class 2$",
-    ):
-        published.fit(scores, labels)
+    names = ["Nucleoplasm", "Lysosomes", "Rods & rings"]
+    calibrator = keras_hpa.ThresholdCalibrator(class_names=names).fit(scores, labels)
+    check_quoted_messages(
+        "how-to/choosing-thresholds.md",
+        [
+            (ValueError, lambda: calibrator.fit(labels, np.full(labels.shape, 0.25))),
+            (ValueError, lambda: calibrator.fit(np.full(labels.shape, -1.25), labels)),
+            (ValueError, lambda: calibrator.fit(scores, labels[1:])),
+            (ValueError, lambda: calibrator.predict(scores[:, :2])),
+            (UserWarning, lambda: keras_hpa.ThresholdCalibrator("report").fit(scores, labels)),
+        ],
+    )

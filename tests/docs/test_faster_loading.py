@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import keras_hpa
+from tests.docs.quoted_messages import check_quoted_messages
 
 
 @pytest.fixture(autouse=True)
@@ -32,23 +33,17 @@ def test_packed():
     assert sequence[0][0].shape == (8, 256, 256, 4)
 
 
-def test_another_pack():
-    source = keras_hpa.ArraySource(np.zeros((2, 8, 8, 4), "uint8"))
-    keras_hpa.PackedSource.build(source, "pack", image_size=4, verbose=0)
-    with pytest.raises(ValueError, match=r"`path` must be a new folder, or hold a pack of the same source, size"):
-        keras_hpa.PackedSource.build(source, "pack", image_size=2, verbose=0)
-
-
-def test_truncated():
+def test_what_goes_wrong():
     source = keras_hpa.ArraySource(np.zeros((2, 8, 8, 4), "uint8"))
     keras_hpa.PackedSource.build(source, "pack", verbose=0)
-    with open("pack/images.bin", "r+b") as file:
+    keras_hpa.PackedSource.build(source, "copy", verbose=0)
+    with open("copy/images.bin", "r+b") as file:
         file.truncate(100)
-    with pytest.raises(ValueError, match=r"`path` must hold a whole pack, 512 bytes. Received: 100 bytes in 'pack/"):
-        keras_hpa.PackedSource("pack")
-
-
-def test_no_such_type():
-    source = keras_hpa.ArraySource(np.zeros((2, 8, 8, 4), "uint8"))
-    with pytest.raises(ValueError, match=r"`dtype` must be 'float32' or 'source'. Received: 'uint8'"):
-        keras_hpa.MultiChannelSequence(source, dtype="uint8")
+    check_quoted_messages(
+        "how-to/faster-loading.md",
+        [
+            (ValueError, lambda: keras_hpa.PackedSource.build(source, "pack", image_size=4, verbose=0)),
+            (ValueError, lambda: keras_hpa.PackedSource("copy")),
+            (ValueError, lambda: keras_hpa.MultiChannelSequence(source, dtype="uint8")),
+        ],
+    )

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_hpa
+from tests.docs.quoted_messages import check_quoted_messages
 
 
 def network(colours):
@@ -46,14 +47,16 @@ def test_notebook(tmp_path, monkeypatch):
     assert published.predict(scores).shape == better.predict(scores).shape == (len(validation), 28)
 
 
-def test_wrong_monitor():
+def test_what_goes_wrong():
+    inputs, labels = np.zeros((2, 4)), np.zeros((2, 2))
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="sigmoid")])
     model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
     reduce_lr = keras_hpa.ReduceLR(monitor="val_f1", mode="max")
-    with pytest.raises(ValueError, match=r"`monitor` must name the loss or a compiled metric, with or without 'val_'"):
-        model.fit(np.zeros((2, 4)), np.zeros((2, 2)), callbacks=[reduce_lr], verbose=0)
-
-
-def test_wrong_channels():
-    with pytest.raises(ValueError, match=r"must have 4 channels, one per row of `matrix`. Received: shape"):
-        keras_hpa.ChannelMixer("kernel", name="mixer")(np.zeros((1, 8, 8, 3), "float32"))
+    mixer = keras_hpa.ChannelMixer("kernel", name="mixer")
+    check_quoted_messages(
+        "how-to/from-keras-2.md",
+        [
+            (ValueError, lambda: model.fit(inputs, labels, callbacks=[reduce_lr], verbose=0)),
+            (ValueError, lambda: mixer(np.zeros((1, 8, 8, 3), "float32"))),
+        ],
+    )

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_hpa
+from tests.docs.quoted_messages import check_quoted_messages
 
 
 @pytest.fixture
@@ -87,26 +88,17 @@ def test_own_classes():
 
 @pytest.mark.usefixtures("_weights")
 def test_what_goes_wrong():
-    with pytest.raises(
-        FileNotFoundError,
-        match=r"^`weights` must be None, the prefix of GapNet-PL's checkpoint or a weights file of the same network\. "
-        r"Received: 'models/gapnet-pl\.ckpt', which is no file$",
-    ):
-        keras_hpa.GapNet((32, 32, 4), 13, variant="gapnet-pl", weights="models/gapnet-pl.ckpt")
-    with pytest.raises(ValueError, match=r"Received: 'gapnet_pl\.weights\.h5', which does not fit: "):
-        keras_hpa.GapNet((32, 32, 4), 28, variant="gapnet-pl", weights="gapnet_pl.weights.h5")
+    def load(num_classes, weights):
+        return keras_hpa.GapNet((32, 32, 4), num_classes, variant="gapnet-pl", weights=weights)
+
     preprocessing = keras_hpa.GapNetPLPreprocessing(scale=4, name="preprocessing")
-    with pytest.raises(
-        ValueError,
-        match=r"The input of layer 'preprocessing' must have 4 channels: red, green, blue, yellow\. "
-        r"Received: shape \(None, 32, 32, 3\)",
-    ):
-        preprocessing(keras.Input((32, 32, 3)))
-    with pytest.raises(
-        ValueError,
-        match=r"The input of layer 'preprocessing' must have a known height and width to be enlarged\. "
-        r"Received: shape \(None, None, None, 4\)",
-    ):
-        preprocessing(keras.Input((None, None, 4)))
-    with pytest.raises(ValueError, match=r"^`path` must end in \.weights\.h5\. Received: 'gapnet_pl\.h5'$"):
-        keras_hpa.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.h5")
+    check_quoted_messages(
+        "how-to/gapnet-pl-weights.md",
+        [
+            (FileNotFoundError, lambda: load(13, "models/gapnet-pl.ckpt")),
+            (ValueError, lambda: load(28, "gapnet_pl.weights.h5")),
+            (ValueError, lambda: preprocessing(keras.Input((32, 32, 3)))),
+            (ValueError, lambda: preprocessing(keras.Input((None, None, 4)))),
+            (ValueError, lambda: keras_hpa.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.h5")),
+        ],
+    )

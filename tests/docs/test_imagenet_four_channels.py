@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_hpa
+from tests.docs.quoted_messages import check_quoted_messages
 
 FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
@@ -73,35 +74,26 @@ def test_inflate_a_model_of_ones_own():
     np.testing.assert_array_equal(new[:, :, 3], old[:, :, 0])
 
 
-def test_a_download_that_fails(monkeypatch):
-    def fail(**options):
-        raise Exception(f"URL fetch failure on https://example.org/{FILE}: None -- unknown host")
+def test_what_goes_wrong(monkeypatch):
+    build = keras.applications.MobileNetV2
 
-    monkeypatch.setenv("KERAS_HOME", "~/.keras")
-    monkeypatch.setattr(keras.applications, "MobileNetV2", fail)
-    with pytest.raises(
-        FileNotFoundError,
-        match=rf"^The ImageNet weights of MobileNetV2 could not be downloaded\. Keras wants https://example.org/{FILE} "
-        rf"as ~/.keras/models/{FILE}: put the file there, or call it with `weights=None` \(a random start\) or "
-        r'`weights="PATH"` of a file of MobileNetV2 without its top\.',
-    ):
-        keras_hpa.PretrainedClassifier("MobileNetV2", (224, 224, 4), head="gap")
+    def build_without_a_connection(weights, **options):
+        if weights == "imagenet":  # Keras raises a bare Exception with these words
+            raise Exception(f"URL fetch failure on https://example.org/{FILE}: None -- unknown host")
+        return build(weights=weights, **options)
 
+    def classify(channels=4, **options):
+        return keras_hpa.PretrainedClassifier("MobileNetV2", (32, 32, channels), head="gap", **options)
 
-@pytest.mark.usefixtures("_random_start")
-def test_what_goes_wrong():
-    with pytest.raises(
-        ValueError,
-        match=r"^`matrix` must be given where 2 channels are mixed to 3, of shape \(2, 3\)\. Received: None$",
-    ):
-        keras_hpa.PretrainedClassifier("MobileNetV2", (32, 32, 2), head="gap")
-    with pytest.raises(
-        ValueError, match=r'^`matrix` and `trainable_matrix` belong to `adapter="mixer"`\. Received: \'report\'$'
-    ):
-        keras_hpa.PretrainedClassifier("MobileNetV2", (32, 32, 4), adapter="inflate", matrix="report")
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="logits")], name="small")
-    with pytest.raises(
-        ValueError,
-        match=r"^Every name must match a layer of model 'small', whose layers are \['logits'\]\. Received: 'backbone'$",
-    ):
-        keras_hpa.train_only(model, freeze="backbone")
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setattr(keras.applications, "MobileNetV2", build_without_a_connection)
+    small = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="logits")], name="small")
+    check_quoted_messages(
+        "how-to/imagenet-four-channels.md",
+        [
+            (FileNotFoundError, classify),
+            (ValueError, lambda: classify(channels=2, weights=None)),
+            (ValueError, lambda: classify(adapter="inflate", matrix="report")),
+            (ValueError, lambda: keras_hpa.train_only(small, freeze="backbone")),
+        ],
+    )

@@ -1,9 +1,9 @@
 """The code of docs/how-to/jax-and-torch.md."""
 
 import keras
-import pytest
 
 import keras_hpa
+from tests.docs.quoted_messages import check_quoted_messages
 
 
 def test_same_code(tmp_path, monkeypatch):
@@ -32,12 +32,8 @@ def test_weights_without_tensorflow(tmp_path, monkeypatch):
     assert model.output_shape == (None, 13)
 
 
-def test_wrong_name():
-    with pytest.raises(ValueError, match=r"`path` must end in .weights.h5. Received: 'gapnet_pl.h5'"):
-        keras_hpa.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.h5")
-
-
-def test_no_weights():
-    with pytest.raises(FileNotFoundError, match=r"gapnet_pl.weights.h5") as error:
-        keras_hpa.GapNet((64, 64, 4), 13, variant="gapnet-pl", weights="nowhere/gapnet_pl.weights.h5")
-    print(error.value)
+def test_what_goes_wrong():
+    check_quoted_messages(
+        "how-to/jax-and-torch.md",
+        [(ValueError, lambda: keras_hpa.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.h5"))],
+    )

@@ -5,6 +5,7 @@ import pytest
 import tifffile
 
 import keras_hpa
+from tests.docs.quoted_messages import check_quoted_messages
 
 
 @pytest.fixture(autouse=True)
@@ -48,21 +49,14 @@ def test_stacks():
     assert model.predict(sequence, verbose=0).shape == (2, 2)
 
 
-def test_other_names():
-    source = keras_hpa.ChannelStacks("stacks", ["a1"], pattern="{id}.ome.tif", channels=["GFP", "DAPI", "Tubulin"])
-    with pytest.raises(ValueError, match=r"Sample 'a1' must have the channels \('GFP', 'DAPI', 'Tubulin'\)"):
-        source.read(0)
-
-
-def test_missing_file():
-    source = keras_hpa.ChannelStacks("stacks", ["b7"], channels=["DAPI"])
-    with pytest.raises(FileNotFoundError, match=r"Sample 'b7': "):
-        source.read(0)
-
-
-def test_max_value_of_bytes():
-    source = keras_hpa.ChannelStacks("stacks", ["a1"], pattern="{id}.ome.tif")
-    with pytest.raises(
-        ValueError, match=r"`max_value` must be positive, and dtype='float32'. Received: 4095, 'source'"
-    ):
-        keras_hpa.MultiChannelSequence(source, dtype="source", max_value=4095)
+def test_what_goes_wrong():
+    source = keras_hpa.ChannelStacks("stacks", ["a1", "b7"], pattern="{id}.ome.tif")
+    reordered = keras_hpa.ChannelStacks("stacks", ["a1"], pattern="{id}.ome.tif", channels=["GFP", "DAPI", "Tubulin"])
+    check_quoted_messages(
+        "how-to/multi-channel-tiff.md",
+        [
+            (ValueError, lambda: reordered.read(0)),
+            (FileNotFoundError, lambda: source.read(1)),
+            (ValueError, lambda: keras_hpa.MultiChannelSequence(source, dtype="source", max_value=4095)),
+        ],
+    )

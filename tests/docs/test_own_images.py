@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_hpa
+from tests.docs.quoted_messages import check_quoted_messages
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +25,6 @@ def plates(tmp_path, monkeypatch):
         rows.append((f"well{number:02}", ("Nucleus", "Cytosol", "Nucleus|Cytosol", "Golgi")[number % 4]))
     with open("plates.csv", "w", newline="") as file:
         csv.writer(file).writerows([("image", "locations"), *rows])
-
-
-def load(**changes):
-    arguments = {"id_column": "image", "label_column": "locations", "separator": "|"} | changes
-    return keras_hpa.load_folder("plates", "plates.csv", **({"channels": ["dapi", "gfp"]} | arguments))
 
 
 @pytest.mark.usefixtures("_short_trainings")
@@ -85,29 +81,24 @@ def test_from_folder_to_report():
     assert isinstance(model, keras.Model)
 
 
-def test_wrong_column():
-    with pytest.raises(ValueError, match=r"plates.csv must have one column 'Id'. Received: columns \['image', 'loc"):
-        load(id_column="Id", class_names=["Nucleus", "Cytosol", "Golgi"])
+def test_what_goes_wrong():
+    class_names = ["Nucleus", "Cytosol", "Golgi"]
 
+    def load(table="plates.csv", channels=("dapi", "gfp"), id_column="image", **classes):
+        return keras_hpa.load_folder(
+            "plates", table, channels=channels, id_column=id_column, label_column="locations", separator="|", **classes
+        )
 
-def test_unknown_name():
-    message = r"A label must be a whole number or a name of `class_names`. Received: 'Golgi' in row 3 \(id 'well03'\)"
-    with pytest.raises(ValueError, match=message):
-        load(class_names=["Nucleus", "Cytosol"])
-
-
-def test_number_too_large():
-    with pytest.raises(ValueError, match=r"A label must lie in 0 to 2. Received: '3' in row 0"):
-        keras_hpa.parse_labels(["3"], 3)
-
-
-def test_missing_file():
-    source, _ = load(channels=["dapi", "er"], class_names=["Nucleus", "Cytosol", "Golgi"])
-    with pytest.raises(FileNotFoundError, match=r"Sample 'well00', channel 'er': "):
-        source.read(0)
-
-
-def test_share_not_a_count():
-    source = keras_hpa.ArraySource(np.zeros((2, 8, 8, 1), "uint8"))
-    with pytest.raises(ValueError, match=r"`test_size` must lie between 0 and 1. Received: 20"):
-        keras_hpa.stratified_split(np.eye(len(source)), test_size=20)
+    with open("numbers.csv", "w") as file:
+        file.write("image,locations\nwell00,3\n")
+    other_channels, labels = load(channels=["dapi", "er"], class_names=class_names)
+    check_quoted_messages(
+        "how-to/own-images.md",
+        [
+            (ValueError, lambda: load(id_column="Id", class_names=class_names)),
+            (ValueError, lambda: load(class_names=class_names[:2])),
+            (ValueError, lambda: load("numbers.csv", num_classes=3)),
+            (FileNotFoundError, lambda: other_channels.read(0)),
+            (ValueError, lambda: keras_hpa.stratified_split(labels, test_size=20)),
+        ],
+    )

@@ -100,6 +100,8 @@ def test_wrong_weights_file_is_named(tmp_path):
     GapNet((76, 80, 4), 5, **SMALL).save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(ValueError, match=r"other\.weights\.h5.*does not fit"):
         GapNet(weights=tmp_path / "other.weights.h5")
+    with pytest.raises(ValueError, match=r"other\.weights\.h5.*does not fit: .*Dense name=logits"):
+        GapNet((76, 80, 4), 6, weights=tmp_path / "other.weights.h5", **SMALL)
 
 
 @pytest.mark.parametrize("normalization", ["batch", "none"])

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import keras
@@ -24,16 +24,14 @@ def save_kaggle_folder(source: "SyntheticAtlas", root: Path, *, num_test: int) -
     """Writes `source` below `root`; see `SyntheticAtlas.save`."""
     if num_test > len(source):
         raise ValueError(f"`num_test` must be at most {len(source)}, the number of samples. Received: {num_test}")
-    manifest = json.dumps(
-        {
-            "num_samples": len(source),
-            "image_size": source.image_size,
-            "seed": source.seed,
-            "balance": source.balance,
-            "wrong_labels": source.wrong_labels,
-            "num_test": num_test,
-        }
-    )
+    manifest = {
+        "num_samples": len(source),
+        "image_size": list(source.image_size),
+        "seed": source.seed,
+        "balance": source.balance,
+        "wrong_labels": source.wrong_labels,
+        "num_test": num_test,
+    }
     _check_folder(root, manifest)
     for path in root.rglob(".*"):
         if is_left_over(path):
@@ -41,7 +39,7 @@ def save_kaggle_folder(source: "SyntheticAtlas", root: Path, *, num_test: int) -
     num_train = len(source) - num_test
     for folder in (root / "train", root / "test"):
         folder.mkdir(parents=True, exist_ok=True)
-    _write(root / _MANIFEST, manifest.encode())
+    _write(root / _MANIFEST, json.dumps(manifest).encode())
     targets = format_labels(source.labels[:num_train])
     _write(root / "train.csv", _to_csv("Target", zip(source.ids[:num_train], targets, strict=True)))
     _write(root / "sample_submission.csv", _to_csv("Predicted", ((id_, "0") for id_ in source.ids[num_train:])))
@@ -57,7 +55,7 @@ def save_kaggle_folder(source: "SyntheticAtlas", root: Path, *, num_test: int) -
         progress.update(index + 1)
 
 
-def _check_folder(root: Path, manifest: str) -> None:
+def _check_folder(root: Path, manifest: dict[str, Any]) -> None:
     if not root.exists():
         return
     if not root.is_dir():
@@ -70,10 +68,12 @@ def _check_folder(root: Path, manifest: str) -> None:
         raise ValueError(
             f"`root` must be empty or hold what an earlier `save` left. Received: {root} with {sorted(names)}"
         )
-    if path.read_text() != manifest:
+    held = json.loads(path.read_text())
+    if held != manifest:
+        wanted = {name: value for name, value in manifest.items() if held.get(name) != value}
         raise ValueError(
-            f"`root` holds other samples, {path.read_text()}, not {manifest}: delete the folder or name another. "
-            f"Received: {root}"
+            f"`root` holds samples of other settings than {wanted}: delete the folder or name another. "
+            f"Received: {root} with { {name: held.get(name) for name in wanted} }"
         )
 
 

@@ -57,7 +57,9 @@ def test_folder_with_something_else_is_left_alone(tmp_path):
 def test_folder_of_another_data_set_is_left_alone(tmp_path):
     _source().save(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ValueError, match=r"holds other samples.*seed"):
+    with pytest.raises(
+        ValueError, match=r"holds samples of other settings than {'seed': .*Received: .* with {'seed': "
+    ):
         _source(seed=3).save(tmp_path)
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert json.loads((tmp_path / "synthetic_atlas.json").read_text())["seed"] == 2

@@ -1,0 +1,33 @@
+"""The messages of docs/tutorial.md; its code is that of examples/tutorial.py, run in tests/examples."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+import keras_hpa
+from tests.docs.quoted_messages import check_quoted_messages
+
+
+def test_what_goes_wrong(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("tutorial/data").mkdir(parents=True)
+    Path("tutorial/data/thesis.tex").touch()
+    atlas = keras_hpa.SyntheticAtlas(2500, image_size=96)
+
+    def save_over_another_run():
+        Path("tutorial/data/thesis.tex").unlink()
+        settings = {"num_samples": 140, "image_size": [96, 96], "seed": 0, "balance": "atlas", "wrong_labels": 0.0}
+        Path("tutorial/data/synthetic_atlas.json").write_text(json.dumps(settings | {"num_test": 20}))
+        atlas.save("tutorial/data", num_test=100)
+
+    source = keras_hpa.ArraySource(np.zeros((2, 96, 96, 4), "uint8"))
+    check_quoted_messages(
+        "tutorial.md",
+        [
+            (ValueError, lambda: atlas.save("tutorial/data")),
+            (ValueError, save_over_another_run),
+            (ValueError, lambda: keras_hpa.MultiChannelSequence(source, image_size=(96, 96, 4))),
+        ],
+    )
+    assert [path.name for path in Path("tutorial/data").iterdir()] == ["synthetic_atlas.json"], "nothing was touched"
