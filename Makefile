@@ -49,6 +49,7 @@ notebook: .venv/dev
 figures: .venv/examples
 	$(BIN)/python examples/tutorial.py --output build/tutorial
 	$(BIN)/python docs/scripts/site_figures.py --tutorial build/tutorial --output docs/figures
+	$(BIN)/python docs/scripts/reference_figures.py --output docs/figures
 
 docs-serve: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve

@@ -22,14 +22,113 @@ sys.path.insert(0, str(Path(__file__).parent))
 from public_names import ROOMS, PublicName, read_public_names
 
 # Pictures: file in docs/figures, and description.
+_FOCAL = (
+    "focal_losses.webp",
+    "Loss against the predicted probability. For a present label all three fall from 3 or more to 0, binary "
+    "cross-entropy highest, AsymmetricLoss below it, the focal loss lowest. For an absent label cross-entropy "
+    "rises at once, the focal loss from about 0.2, AsymmetricLoss from about 0.5",
+)
+_PERFECT = (
+    "perfect_predictor.webp",
+    "The score of a perfect predictor: MacroF1 gives 1 at any batch size, the mean over batches rises from .18 at 4 "
+    "samples to .95 at 2,048",
+)
+_SYMMETRIES = (
+    "apply_symmetry.webp",
+    "A crop with a letter F under symmetries 0 to 7: upright, turned counterclockwise by one, two and three quarters, "
+    "then the same four mirrored first. Above each, what undoes it: 3 for 1, 1 for 3, itself for all others",
+)
 _PICTURES = {
+    "AsymmetricLoss": _FOCAL,
+    "BatchMacroF1": _PERFECT,
+    "ChannelGain": (
+        "channel_gain.webp",
+        "A drawn sample and three draws beside it, twice. With gain 0.2 brightness and hue change a little; with gain "
+        "1.0 one draw is mostly blue, one greenish and dark, one glowing red",
+    ),
+    "ChannelMixer": (
+        "channel_mixer.webp",
+        "The red, green, blue and yellow channel of a drawn sample; below, the colour pictures mixed from them. "
+        '"report": R is half red, half blue, G half blue, half yellow, B green. '
+        '"kernel": R is half red, half yellow, G half green, half yellow, B blue',
+    ),
+    "ClassBalancedCrossentropy": (
+        "class_balanced_crossentropy.webp",
+        "Weight of a class against its number of training samples, both logarithmic. With beta 0.999 it falls from 10 "
+        "at 11 samples to 0.1 at a few thousand and stays there; with 0.9999 it falls on, with 0.99 it is level from "
+        "some 300 samples on, with 0 it is 1 throughout",
+    ),
+    "ClassBalancedFocalCrossentropy": _FOCAL,
+    "GapNet": (
+        "gapnet.webp",
+        "An image of 512 x 512 x 4 goes through three blocks of convolutions, with 32, 64 and 128 filters; the "
+        "means of the three outputs over the image are joined to a vector of 224, which the head takes through two "
+        "dense layers of 256 to 28 sigmoids",
+    ),
+    "ImageStandardization": (
+        "image_standardization.webp",
+        "The nuclei of a dim and of a bright field, before and after the layer: mean and deviation, 2 ± 8 and 15 ± 37 "
+        "before, are 0 ± 1 in both afterwards, and both are equally well seen",
+    ),
+    "MacroF1": _PERFECT,
+    "MacroF1Loss": (
+        "macro_f1_loss.webp",
+        'Loss of one class against its probability. Absent from the batch: "report" stays at 1, "smooth" rises from 0 '
+        'towards 1. Present once: "report" falls from 1 to 0, "smooth" from 0.5 to 0',
+    ),
+    "MultiChannelSequence": (
+        "multi_channel_sequence.webp",
+        "The first batch of two epochs, four merged samples each, with their labels above: the same samples, in the "
+        "second epoch turned or mirrored another way",
+    ),
+    "PercentileNormalization": (
+        "percentile_normalization.webp",
+        "The nuclei of a dim and of a bright field, before and after the layer: values of 0 to 50 and 0 to 211 before, "
+        "0 to 1 in both afterwards, and both are equally well seen",
+    ),
+    "PretrainedClassifier": (
+        "pretrained_classifier.webp",
+        "The layers of three models around MobileNetV2, by name, with the shapes of what comes out of them: mixer and "
+        'head "report", mixer and head "gap", inflated channels and head "multi-level"',
+    ),
+    "RareLabels": (
+        "rare_labels.webp",
+        "How often a pass shows a class against how many samples carry it, both logarithmic. A class of 10 samples is "
+        "seen 10 times at power 0, some 140 times at 0.5 and 1,300 times at 1; one of 12,900 hardly less often",
+    ),
     "SyntheticAtlas": (
         "synthetic_atlas_classes.webp",
         "One drawn sample of each class: protein green, microtubules red, nuclei blue",
     ),
+    "ThresholdCalibrator": (
+        "threshold_curves.webp",
+        "F1 against the threshold for eight classes, with the chosen threshold and the interval of its F1",
+    ),
+    "ThresholdReport": (
+        "tutorial_thresholds.webp",
+        "The threshold of each class beside its F1 and its number of samples",
+    ),
+    "apply_symmetry": _SYMMETRIES,
     "class_activation_maps": (
         "activation_maps.webp",
         "Three drawn samples, and beside each where the network saw Nucleoli, Golgi apparatus and Plasma membrane",
+    ),
+    "inflate_channels": (
+        "inflate_channels.webp",
+        "What the filters for red, green, blue and yellow take from those of R, G and B. The first three are kept, and "
+        'yellow is that of R with "copy", a third of each with "mean", nothing with "zero"; with "repeat" yellow is '
+        "that of R, and all are scaled by 0.75",
+    ),
+    "inverse_symmetry": _SYMMETRIES,
+    "predict_scores": (
+        "predict_scores.webp",
+        "An image of 256 pixels with four overlapping frames, and beside it the four tiles of 150 pixels that they cut "
+        "out: cells where frames overlap are seen in two tiles or in four",
+    ),
+    "stratified_split": (
+        "stratified_split.webp",
+        "Share of the eight rarest classes that falls to a set of 20 %: stratified, 18 to 23 % of every class; in 100 "
+        "random splits, 0 to 50 % of Rods & rings with 10 samples, and 14 to 25 % of Aggresome with 324",
     ),
     "plots.plot_activation_maps": (
         "activation_maps.webp",
