@@ -68,7 +68,7 @@ def _section(script: Path, files: Files) -> str:
     if not commands:
         raise PluginError(f"The docstring of {name} shows no command that runs it.")
     summary = re.sub(r": `[^`]*`", "", about.split("\n\n")[0]).replace("\n", " ")
-    lines = [f"### {script.stem}", "", f"{summary} [{script.name}]({name})", "", "```bash", *commands, "```", ""]
+    lines = [f"## {script.stem}", "", f"{summary} [{script.name}]({name})", "", "```bash", *commands, "```", ""]
     if script.parent.name == "benchmarks":
         lines += [f"Results: {_results(script, files)}.", ""]
     return "\n".join(lines)
