@@ -44,10 +44,12 @@ def main() -> None:
     done: dict[str, list] = json.loads(args.output.read_text()) if args.output.exists() else {}
     settings = f"{args.steps} steps of {args.batch_size} images at {args.learning_rate}"
     results: dict[str, list[np.ndarray]] = {}
+    floors: list[np.ndarray] = []
     for seed in range(args.seeds):
         tiers = np.roll(np.repeat(np.arange(3), 4), 4 * seed)
         train, test = (_choose(tiers, seed, half) for half in (0, 1))
         train_labels, test_labels = _labels(train), _labels(test)
+        floors.append(_macro_f1_per_tier(np.ones(test_labels.shape), test_labels, tiers)[0])
         print(f"seed {seed}: {len(train)} training images, {len(test)} test images", flush=True)
         print("  " + ", ".join(f"{n} {k}" for n, k in zip(CLASSES, train_labels.sum(axis=0), strict=True)), flush=True)
         losses = make_losses(train_labels.sum(axis=0))
@@ -66,6 +68,8 @@ def main() -> None:
             results.setdefault(name, []).append(np.array(values))
             print(f"  {name}: all classes {values[0][-1]:.3f} at 0.5, {values[1][-1]:.3f} fitted", flush=True)
     _print_table(results)
+    cells = " / ".join(f"{value:.3f}" for value in np.mean(floors, axis=0))
+    print(f"\nPredicting everything scores {cells} (frequent / middle / rare / all).")
     seconds = sum(seconds for _, seconds in done.values())
     print(f"\n{settings}; {seconds / 60:.0f} minutes of processor time for {len(done)} trainings")
 
@@ -166,6 +170,13 @@ def _print_table(results: dict[str, list[np.ndarray]]) -> None:
             spread = values.std(axis=0, ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.full(4, np.nan)
             cells = " | ".join(f"{m:.3f} ± {s:.3f}" for m, s in zip(values.mean(axis=0), spread, strict=True))
             print(f"| {name} | {thresholds} | {cells} |")
+    (reference, base), *others = results.items()
+    print(f"\n| minus {reference}, paired by seed, all classes | at 0.5 | fitted |\n| --- | --- | --- |")
+    for name, seeds in others:
+        gains = np.array(seeds)[..., -1] - np.array(base)[..., -1]
+        errors = gains.std(axis=0, ddof=1) / len(gains) ** 0.5 if len(gains) > 1 else np.full(2, np.nan)
+        cells = " | ".join(f"{g:+.3f} ± {e:.3f}" for g, e in zip(gains.mean(axis=0), errors, strict=True))
+        print(f"| {name} | {cells} |")
 
 
 if __name__ == "__main__":

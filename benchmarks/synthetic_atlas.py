@@ -1,9 +1,10 @@
 """Holds the embedded data set against real images of the Human Protein Atlas.
 
-    KERAS_HPA_DATA=FOLDER python benchmarks/synthetic_atlas.py [statistics] [judge] [speed] [pictures]
+    KERAS_HPA_DATA=FOLDER python benchmarks/synthetic_atlas.py statistics judge scales speed pictures
 
 statistics: mean, spread, correlation, spectrum and nuclei of real and drawn samples, in one table.
 judge:      what the published GapNet-PL network, which has only seen real cells, makes of the drawings.
+scales:     how well that network knows the real cells, by the `scale` of `GapNetPLPreprocessing`.
 speed:      the cost of drawing, as a multiple of a Gaussian filter in the same run.
 pictures:   real and drawn fields side by side (--pictures-to; real images are competition data and are not committed).
 """
@@ -28,7 +29,7 @@ _BANDS = (1, 4, 16, 64, 256)  # cycles per field
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["statistics", "judge", "speed", "pictures"])
+    parser.add_argument("parts", nargs="*", default=["statistics", "judge", "scales", "speed", "pictures"])
     parser.add_argument("--data", type=Path, default=os.environ.get("KERAS_HPA_DATA"))
     parser.add_argument("--samples", type=int, default=300, help="drawn samples for statistics and judge")
     parser.add_argument(
@@ -43,6 +44,8 @@ def main() -> None:
     if "judge" in args.parts:
         judge = GapNetPL(Path(args.data) / "gapnet_pl" / "gapnet-pl.ckpt")
         _judge(judge, real, real_labels, args.samples, args.judge_size)
+    if "scales" in args.parts:
+        _compare_scales(Path(args.data) / "gapnet_pl" / "gapnet-pl.ckpt", real, real_labels)
     if "speed" in args.parts:
         _measure_speed()
     if "pictures" in args.parts:
@@ -57,27 +60,34 @@ def _compare_statistics(real: np.ndarray, samples: int) -> None:
     print("| --- | ---: | ---: | ---: |")
     for (name, expected), (_, found) in zip(_statistics(real), _statistics(drawn), strict=True):
         print(f"| {name} | {expected:.3f} | {found:.3f} | {found / expected:.2f} |")
+    rng = np.random.default_rng(0)
+    again = np.array([_correlations(real[rng.integers(len(real), size=len(real)), ::4, ::4]) for _ in range(200)])
+    deviations = again.std(axis=0)
+    print(f"Drawing the real fields again moves a correlation by {deviations.min():.3f} to {deviations.max():.3f}.")
 
 
 def _statistics(images: np.ndarray) -> list[tuple[str, float]]:
     scaled = images.astype(np.float32) / 255
     flat = scaled.reshape(-1, 4)
-    correlation = np.corrcoef(flat.T)
     means = scaled.mean((1, 2))
     spectrum = np.mean([_spectrum(image) for image in scaled], axis=0)
     rows = [(f"mean, {name}", float(means[:, c].mean())) for c, name in enumerate(atlas.CHANNELS)]
     rows += [(f"standard deviation, {name}", float(flat[:, c].std())) for c, name in enumerate(atlas.CHANNELS)]
     rows += [(f"spread of the means of samples, {n}", float(means[:, c].std())) for c, n in enumerate(atlas.CHANNELS)]
-    for first in range(4):
-        for second in range(first + 1, 4):
-            name = f"correlation, {atlas.CHANNELS[first]} and {atlas.CHANNELS[second]}"
-            rows.append((name, float(correlation[first, second])))
+    pairs = itertools.combinations(atlas.CHANNELS, 2)
+    correlations = _correlations(scaled)
+    rows += [(f"correlation, {a} and {b}", float(value)) for (a, b), value in zip(pairs, correlations, strict=True)]
     for channel, name in enumerate(atlas.CHANNELS):
         for band in range(len(_BANDS) - 1):
             span = f"{_BANDS[band]} to {_BANDS[band + 1]}"
             rows.append((f"share of power at {span} cycles a field, {name}", float(spectrum[channel, band])))
     rows.append(("nuclei per field", float(np.mean([_count_nuclei(image[..., 2]) for image in images]))))
     return rows
+
+
+def _correlations(images: np.ndarray) -> np.ndarray:
+    """Of every two channels, over all pixels."""
+    return np.corrcoef(images.reshape(-1, images.shape[-1]).T)[np.triu_indices(images.shape[-1], 1)]
 
 
 def _spectrum(image: np.ndarray) -> np.ndarray:
@@ -117,6 +127,18 @@ def _judge(judge: GapNetPL, real: np.ndarray, real_labels: np.ndarray, samples: 
     for c, name in enumerate(keras_hpa.GAPNET_PL_CLASS_NAMES):
         print(f"| {name} | {known[c]:.2f} | {known_count[c]} | {drawn[c]:.2f} | {drawn_count[c]} |")
     print(f"| macro | {np.nanmean(known):.3f} | | {np.nanmean(drawn):.3f} | |")
+
+
+def _compare_scales(checkpoint: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    truth = keras_hpa.to_gapnet_pl_classes(labels)
+    enough = truth.sum(0) >= 2
+    print(f"\n| `scale` | macro-AUC of {enough.sum()} classes on {len(images)} real samples |\n| --- | --- |")
+    for scale in (1, 2, 4):
+        preprocessing = keras_hpa.GapNetPLPreprocessing(scale=scale)
+        shape = images.shape[1:]
+        model = keras_hpa.GapNet(shape, 13, variant="gapnet-pl", weights=checkpoint, preprocessing=preprocessing)
+        scores = model.predict(images, batch_size=2, verbose=0)
+        print(f"| {scale} | {roc_auc_score(truth[:, enough], scores[:, enough], average='macro'):.3f} |", flush=True)
 
 
 def _measure_speed() -> None:

@@ -2,8 +2,8 @@
 
     python benchmarks/synthetic_atlas_task.py
 
-5,000 samples of 128x128 pixels, uniform classes: 4,000 to train (the last 800 of them to stop at and to fit
-thresholds), 1,000 to test. (a) sees intensities but not where they lie: it should fail. (b) is GapNet. (c) is told
+5,000 samples of 128x128 pixels, uniform classes: 4,000 to train (thresholds are fitted on the last 800 of them),
+1,000 to test. (a) sees intensities but not where they lie: it should fail. (b) is GapNet. (c) is told
 where every compartment was drawn: it shows how much the images hold.
 """
 

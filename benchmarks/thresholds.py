@@ -1,4 +1,6 @@
-"""Which rule finds the thresholds that hold on new data, and how fast: `python benchmarks/thresholds.py`.
+"""Which rule finds the thresholds that hold on new data, and how fast.
+
+    KERAS_HPA_DATA=FOLDER python benchmarks/thresholds.py --simulated 60
 
 Real scores come from `scores/validation_6215.npz` in the folder named by KERAS_HPA_DATA; without it, and with
 `--simulated` as well, the rules are compared on simulated networks, where the constants of "auto" were chosen.
@@ -51,6 +53,7 @@ def main(argv: list[str] | None = None) -> None:
             good = np.concatenate([gains[name] for name in GOOD_NETWORKS], axis=0)
             print_table(f"Two good networks, absent_classes={absent!r}", good, len(GOOD_NETWORKS))
             print_table(f"The poor network, absent_classes={absent!r}", gains["blue_only_vgg16"], 1)
+        print_parts([scores[name] for name in GOOD_NETWORKS], labels, arguments.splits)
         if arguments.figure:
             draw_curves(scores["resnet34"], labels, arguments.figure)
     if arguments.simulated or not folder:
@@ -93,9 +96,13 @@ def fit(rule: str, absent: str, scores: np.ndarray, labels: np.ndarray) -> Thres
 
 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """The mean over all classes; 0 for one that is neither there nor predicted, as the challenge had it."""
+    return float(class_f1(labels, predicted).mean())
+
+
+def class_f1(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """F1 of each class; 0 for one that is neither there nor predicted, as the challenge had it."""
     hits = (labels & predicted).sum(axis=0)
-    return float(np.mean(2 * hits / np.maximum(labels.sum(axis=0) + predicted.sum(axis=0), 1)))
+    return 2 * hits / np.maximum(labels.sum(axis=0) + predicted.sum(axis=0), 1)
 
 
 def print_table(title: str, values: np.ndarray, num_networks: int) -> None:
@@ -119,6 +126,30 @@ def print_table(title: str, values: np.ndarray, num_networks: int) -> None:
     lead_error = lead.std(axis=0, ddof=1) / np.sqrt(len(lead))
     cells = [f"{g:+.4f} ± {e:.4f} ({RULES[b]})" for g, e, b in zip(lead.mean(axis=0), lead_error, best, strict=True)]
     print("| auto minus the best other | " + " | ".join(cells) + " |")
+
+
+def print_parts(networks: list[np.ndarray], labels: np.ndarray, num_splits: int) -> None:
+    """How much of macro-F1 comes from classes that the fitting rows have, and how much from those that they lack."""
+    rules = ("report", "fixed", "auto")
+    parts = np.zeros((num_splits, len(networks), len(rules), len(SIZES), 2))
+    num_absent = np.zeros((num_splits, len(SIZES)))
+    for split in range(num_splits):
+        order = np.random.default_rng([split]).permutation(len(labels))
+        for column, size in enumerate(SIZES):
+            fitted, held_out = order[:size], order[size:]
+            absent = ~labels[fitted].any(axis=0)
+            num_absent[split, column] = absent.sum()
+            for place, scores in enumerate(networks):
+                for row, rule in enumerate(rules):
+                    calibrator = fit(rule, "highest_score", scores[fitted], labels[fitted])
+                    each = class_f1(labels[held_out], calibrator.predict(scores[held_out])) / len(absent)
+                    parts[split, place, row, column] = each[~absent].sum(), each[absent].sum()
+    print("\nTwo good networks: macro-F1 from classes that the fitting rows have + from those that they lack")
+    print("| rule | " + " | ".join(f"{size} rows" for size in SIZES) + " |")
+    print("| --- |" + " --- |" * len(SIZES))
+    for rule, values in zip(rules, parts.mean(axis=(0, 1)), strict=True):
+        print(f"| {rule} | " + " | ".join(f"{there:.3f} + {lacking:.3f}" for there, lacking in values) + " |")
+    print("| classes that they lack | " + " | ".join(f"{number:.1f}" for number in num_absent.mean(axis=0)) + " |")
 
 
 def draw_curves(scores: np.ndarray, labels: np.ndarray, path: Path) -> None:

@@ -37,7 +37,8 @@ class TrainingBackup(keras.callbacks.Callback):
         history: one list per logged name, one value per epoch, over all parts of the training.
 
     Raises:
-        ValueError: from `restore`, if the backup belongs to other callbacks, other settings or another model.
+        ValueError: if one of `callbacks` holds weights of its own; from `restore`, if the backup belongs to other
+            callbacks, other settings or another model.
 
     Example:
         ```python

@@ -57,6 +57,12 @@ def apply_symmetry(images: T, symmetry: int) -> T:
 def inverse_symmetry(symmetry: int) -> int:
     """Gives the number of the symmetry that undoes `symmetry`.
 
+    Args:
+        symmetry: 0 to 7, as in `apply_symmetry`.
+
+    Raises:
+        ValueError: if there is no such symmetry.
+
     Example:
         >>> [inverse_symmetry(symmetry) for symmetry in SYMMETRIES]
         [0, 3, 2, 1, 4, 5, 6, 7]

@@ -39,7 +39,7 @@ def near_duplicate_groups(
         The group number of each sample, from 0 on in the order of the source.
 
     Raises:
-        ValueError: if `max_distance` does not lie in 0 to 0.5; if a sample cannot be read.
+        ValueError: if `max_distance` does not lie between 0, included, and 0.5; if a sample cannot be read.
 
     References:
         Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010).
@@ -52,7 +52,7 @@ def near_duplicate_groups(
         [0, 1, 0]
     """
     if not 0 <= max_distance < 0.5:
-        raise ValueError(f"`max_distance` must lie in 0 to 0.5. Received: {max_distance}")
+        raise ValueError(f"`max_distance` must lie between 0, included, and 0.5. Received: {max_distance}")
     progress = keras.utils.Progbar(len(source), unit_name="sample", verbose=verbose)
     hashes = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as executor:

@@ -41,7 +41,8 @@ class RareLabels:
         power: 0 draws every sample once, 1 makes the rarest label as frequent as any, 0.5 lies between.
 
     Raises:
-        ValueError: if `labels` is not a matrix or `power` does not lie in 0 to 1.
+        ValueError: if `labels` is not a matrix or `power` does not lie in 0 to 1; when called for another number of
+            samples than `labels` has.
 
     References:
         Mahajan et al., "Exploring the Limits of Weakly Supervised Pretraining" (2018), for the power of one half.

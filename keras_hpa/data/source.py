@@ -54,6 +54,9 @@ def subset(source: Source, indices: npt.ArrayLike) -> Source:
         source: any source.
         indices: positions in `source`, each at most once, or one boolean per sample.
 
+    Returns:
+        A source of as many samples as `indices` names, with the same channels.
+
     Raises:
         ValueError: if an index is out of range or repeated, or the booleans are not one per sample.
 
@@ -85,6 +88,9 @@ def select_channels(source: Source, names: Sequence[str]) -> Source:
     Args:
         source: any source.
         names: names of `source.channels`, each at most once.
+
+    Returns:
+        A source of the same samples, whose `channels` are `names`.
 
     Raises:
         ValueError: if a name is unknown or repeated, or there is none.

@@ -78,6 +78,9 @@ def validate(source: Source, *, workers: int | None = None, verbose: int = 1) ->
         workers: threads that read; one per core unless given.
         verbose: 1 shows a progress bar, 0 does not.
 
+    Returns:
+        A `SourceReport`: print it, or look at `is_valid` and `errors`.
+
     Example:
         >>> from keras_hpa import ArraySource
         >>> source = ArraySource(np.full((2, 8, 8, 1), 4095, "uint16"), ["a", "b"], channels=["gfp"])

@@ -46,7 +46,7 @@ def plot_channels(
         ['yellow: endoplasmic reticulum', 'merge']
     """
     shown = displayed(image, channels, saturated)
-    figure = new_figure((2.6 * (len(channels) + 1), 3.1 if title else 2.9))
+    figure = new_figure((2.6 * (len(channels) + 1), 3.3 if title else 2.9))
     panels = figure.subplots(1, len(channels) + 1)
     for axes, name, values, colour, gain in zip(
         panels, channels, np.moveaxis(shown.bright, -1, 0), shown.colours, shown.gains, strict=False
@@ -60,4 +60,5 @@ def plot_channels(
         axes.set_axis_off()
     if title is not None:
         figure.suptitle(title, fontsize=10)
+        figure.get_layout_engine().set(h_pad=0.1)  # inches, so that it does not touch the panels' titles
     return figure

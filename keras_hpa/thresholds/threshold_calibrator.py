@@ -34,7 +34,8 @@ class ThresholdCalibrator(BaseEstimator):
 
     Args:
         method: the rule.
-            `"auto"`: the best we know for new data, with few positives and with many; see `auto_thresholds`.
+            `"auto"`: the best we know for new data, with few positives and with many; see
+                [what "auto" does](../explanation/thresholds.md#what-auto-does).
             `"max_f1"`: the best F-beta on the fitting data, exactly; good with hundreds of positives in each class.
             `"prevalence"`: predicts each class as often as it occurs; good with few positives.
             `"calibrated"`: the best F-beta by a calibration that the classes share; good with few positives, limited
@@ -77,6 +78,8 @@ class ThresholdCalibrator(BaseEstimator):
     Raises:
         ValueError: if an argument is out of range, scores are NaN or outside [0, 1], labels are not 0, 1 or -1, or the
             two have different shapes or look swapped; the message names class and row.
+        TypeError: if scores or labels are not numbers.
+        NotFittedError: (of scikit-learn) if asked for predictions before `fit`.
 
     Example:
         >>> scores = np.array([[0.9, 0.2], [0.6, 0.1], [0.3, 0.3], [0.1, 0.4]])

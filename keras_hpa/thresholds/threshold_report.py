@@ -24,6 +24,9 @@ class ThresholdReport:
         num_resamples: how often to resample.
         seed: of the resampling.
 
+    Raises:
+        ValueError: if `confidence` does not lie between 0 and 1, or `num_resamples` is below 1.
+
     Example:
         >>> print(ThresholdReport([[8, 2, 2, 88]], [0.4], class_names=["Cytosol"], flags=[()]))
         class    support  threshold  precision  recall  f_beta    low   high  flags

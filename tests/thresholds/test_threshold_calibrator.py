@@ -42,6 +42,8 @@ def test_report_rule_equals_its_transcription_on_real_networks(real_data, networ
     calibrator = ThresholdCalibrator(method="report").fit(scores, labels)
     np.testing.assert_array_equal(calibrator.thresholds_, expected + 1e-4)
     np.testing.assert_array_equal(calibrator.predict(scores), scores >= expected + 1e-4)
+    # The intercept does not keep a class without positives, threshold 0, from being predicted.
+    assert (scores >= 1e-4).mean(axis=0).min() > 0.999
 
 
 @pytest.mark.parametrize("seed", range(5))
