@@ -90,3 +90,12 @@ def test_damaged_tiff_is_named(tmp_path):
     tifffile.imwrite(tmp_path / "a_x.tif", np.array([[np.nan, 0]], "float32"))
     source = ChannelFiles(tmp_path, ["a"], channels=["x"], pattern="{id}_{channel}.tif")
     assert "NaN" in validate(source, verbose=0).errors[0][1]
+
+
+def test_ten_errors_are_printed_and_all_kept(tmp_path):
+    write_kaggle_folder(tmp_path, 1)
+    ids = [f"missing{number}" for number in range(12)]
+    report = validate(ChannelFiles(tmp_path / "train", ids), verbose=0)
+    assert len(report.errors) == 12
+    assert sum("missing" in line for line in str(report).splitlines()) == 10
+    assert "  ..." in str(report).splitlines()

@@ -63,18 +63,27 @@ def _check_folder(root: Path, manifest: dict[str, Any]) -> None:
     names = {path.name for path in root.iterdir() if not is_left_over(path)}
     if not names:
         return
-    path = root / _MANIFEST
-    if not path.is_file() or names - _CONTENTS:
+    held = None if names - _CONTENTS else _read_manifest(root / _MANIFEST)
+    if held is None:
         raise ValueError(
             f"`root` must be empty or hold what an earlier `save` left. Received: {root} with {sorted(names)}"
         )
-    held = json.loads(path.read_text())
     if held != manifest:
         wanted = {name: value for name, value in manifest.items() if held.get(name) != value}
+        found = {name: held.get(name) for name in wanted}
         raise ValueError(
             f"`root` holds samples of other settings than {wanted}: delete the folder or name another. "
-            f"Received: {root} with { {name: held.get(name) for name in wanted} }"
+            f"Received: {root} with {found}"
         )
+
+
+def _read_manifest(path: Path) -> dict[str, Any] | None:
+    """What an earlier `save` wrote; nothing if there is no such file or it holds something else."""
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) else None
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -54,6 +54,13 @@ def test_folder_with_something_else_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("manifest", [b"{", b"[]", b"\xff"])
+def test_folder_whose_manifest_is_not_ours_is_left_alone(tmp_path, manifest):
+    (tmp_path / "synthetic_atlas.json").write_bytes(manifest)
+    with pytest.raises(ValueError, match=r"must be empty.*synthetic_atlas\.json"):
+        _source().save(tmp_path)
+
+
 def test_folder_of_another_data_set_is_left_alone(tmp_path):
     _source().save(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
