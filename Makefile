@@ -17,11 +17,11 @@ demo-inception: .venv/examples
 	$(BIN)/python examples/demo.py --output demo --inception-backbone InceptionResNetV2
 
 test: .venv/dev
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term --cov-fail-under 90
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term --cov-fail-under 90
 
 test-backends: .venv/backends
-	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 $(ON_BACKENDS)
-	KERAS_BACKEND=torch $(BIN)/python -m pytest --numprocesses 2 $(ON_BACKENDS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
+	KERAS_BACKEND=torch $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
