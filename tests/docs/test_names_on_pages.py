@@ -3,10 +3,10 @@
 import ast
 import builtins
 import re
-import textwrap
 from pathlib import Path
 
 import pytest
+from make_notebook import read_section
 
 ROOT = Path(__file__).parents[2]
 PAGES = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "```python" in page.read_text()]
@@ -15,15 +15,9 @@ PAGES = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "```python" i
 def code_of(page):
     """The blocks of a page in one piece, with what they cut from tests and examples."""
     return "\n".join(
-        re.sub(r'^--8<-- "(.+):(\w+)"$', cut, block, flags=re.MULTILINE)
+        re.sub(r'^--8<-- "(.+):(\w+)"$', lambda cut: read_section(ROOT / cut[1], cut[2]), block, flags=re.MULTILINE)
         for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     )
-
-
-def cut(match):
-    marked = rf"# --8<-- \[start:{match[2]}\]\n(.*?)\n *# --8<-- \[end:{match[2]}\]"
-    [section] = re.findall(marked, (ROOT / match[1]).read_text(), re.DOTALL)
-    return textwrap.dedent(section)
 
 
 def unknown_names(code):
