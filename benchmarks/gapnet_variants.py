@@ -57,7 +57,7 @@ def build(variant: str, args: argparse.Namespace) -> keras.Model:
     if not variant.startswith("gapnet-pl"):
         return keras_hpa.GapNet(shape, variant=variant, input_dtype="uint8")
     published = {"weights": args.weights, "weights_num_classes": 13} if variant == "gapnet-pl-published" else {}
-    preprocessing = keras_hpa.GapNetPLPreprocessing(args.scale)
+    preprocessing = keras_hpa.gapnet_pl.GapNetPLPreprocessing(args.scale)
     return keras_hpa.GapNet(shape, variant="gapnet-pl", preprocessing=preprocessing, input_dtype="uint8", **published)
 
 

@@ -114,27 +114,27 @@ def _judge(judge: GapNetPL, real: np.ndarray, real_labels: np.ndarray, samples: 
     columns = []
     for images, labels in ((real, real_labels), ((source.read(i) for i in range(samples)), source.labels)):
         scores = np.stack([judge.predict(image, size) for image in images])
-        truth = keras_hpa.to_gapnet_pl_classes(labels)
+        truth = keras_hpa.gapnet_pl.to_gapnet_pl_classes(labels)
         enough = (truth.sum(0) >= 2) & (truth.sum(0) < len(truth))
         areas = [
             roc_auc_score(truth[:, c], scores[:, c]) if enough[c] else np.nan
-            for c in range(len(keras_hpa.GAPNET_PL_CLASS_NAMES))
+            for c in range(len(keras_hpa.gapnet_pl.GAPNET_PL_CLASS_NAMES))
         ]
         columns.append((areas, truth.sum(0)))
     print(f"\n| AUC at {size} pixels | real | positives of {len(real)} | drawn | positives of {samples} |")
     print("| --- | ---: | ---: | ---: | ---: |")
     (known, known_count), (drawn, drawn_count) = columns
-    for c, name in enumerate(keras_hpa.GAPNET_PL_CLASS_NAMES):
+    for c, name in enumerate(keras_hpa.gapnet_pl.GAPNET_PL_CLASS_NAMES):
         print(f"| {name} | {known[c]:.2f} | {known_count[c]} | {drawn[c]:.2f} | {drawn_count[c]} |")
     print(f"| macro | {np.nanmean(known):.3f} | | {np.nanmean(drawn):.3f} | |")
 
 
 def _compare_scales(checkpoint: Path, images: np.ndarray, labels: np.ndarray) -> None:
-    truth = keras_hpa.to_gapnet_pl_classes(labels)
+    truth = keras_hpa.gapnet_pl.to_gapnet_pl_classes(labels)
     enough = truth.sum(0) >= 2
     print(f"\n| `scale` | macro-AUC of {enough.sum()} classes on {len(images)} real samples |\n| --- | --- |")
     for scale in (1, 2, 4):
-        preprocessing = keras_hpa.GapNetPLPreprocessing(scale=scale)
+        preprocessing = keras_hpa.gapnet_pl.GapNetPLPreprocessing(scale=scale)
         shape = images.shape[1:]
         model = keras_hpa.GapNet(shape, 13, variant="gapnet-pl", weights=checkpoint, preprocessing=preprocessing)
         scores = model.predict(images, batch_size=2, verbose=0)

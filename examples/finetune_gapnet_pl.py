@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         variant="gapnet-pl",
         weights=run.weights,
         weights_num_classes=13,
-        preprocessing=keras_hpa.GapNetPLPreprocessing(run.scale, name="preprocessing"),
+        preprocessing=keras_hpa.gapnet_pl.GapNetPLPreprocessing(run.scale, name="preprocessing"),
         input_dtype="uint8",
     )
     metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras_hpa.MacroF1()]
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     calibrator = keras_hpa.ThresholdCalibrator("prevalence", class_names=keras_hpa.atlas.CLASS_NAMES)
     calibrator.fit(scores, labels[validation])
     if not run.weights.endswith(".weights.h5"):
-        keras_hpa.convert_gapnet_pl(run.weights, run.output / "gapnet_pl.weights.h5")
+        keras_hpa.gapnet_pl.convert_gapnet_pl(run.weights, run.output / "gapnet_pl.weights.h5")
     training_run.write_results(
         run, "GapNet-PL, fine-tuned", model, calibrator, validated, scores, histories, training_samples=len(training)
     )

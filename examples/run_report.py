@@ -15,7 +15,7 @@ import numpy as np
 from report_findings import FEW_POSITIVES, count_pairs, find_what_to_look_at, macro_f1_interval
 
 import keras_hpa
-from keras_hpa.data.replacing import replacing
+from keras_hpa.files import replacing
 
 _CURVES = {"loss": "Loss", "macro_f1": "Macro-F1", "accuracy": "Accuracy"}
 _MOST_CLASSES_IN_HEAT_MAP = 40

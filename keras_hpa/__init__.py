@@ -1,6 +1,7 @@
 """Keras 3 components for multi-channel, multi-label fluorescence microscopy."""
 
 from keras_hpa import atlas as atlas
+from keras_hpa import gapnet_pl as gapnet_pl
 from keras_hpa import plots as plots
 from keras_hpa.callbacks import CalibratedMacroF1 as CalibratedMacroF1
 from keras_hpa.callbacks import ReduceLR as ReduceLR
@@ -14,7 +15,6 @@ from keras_hpa.data import PackedSource as PackedSource
 from keras_hpa.data import RareLabels as RareLabels
 from keras_hpa.data import Source as Source
 from keras_hpa.data import SourceReport as SourceReport
-from keras_hpa.data import SyntheticAtlas as SyntheticAtlas
 from keras_hpa.data import apply_symmetry as apply_symmetry
 from keras_hpa.data import inverse_symmetry as inverse_symmetry
 from keras_hpa.data import load_folder as load_folder
@@ -26,14 +26,14 @@ from keras_hpa.data import stratified_split as stratified_split
 from keras_hpa.data import subset as subset
 from keras_hpa.data import validate as validate
 from keras_hpa.data import write_submission as write_submission
-from keras_hpa.inference import FoldedModel as FoldedModel
-from keras_hpa.inference import class_activation_maps as class_activation_maps
-from keras_hpa.inference import fold_batch_norm as fold_batch_norm
+from keras_hpa.explanation import class_activation_maps as class_activation_maps
+from keras_hpa.graphs import FoldedModel as FoldedModel
+from keras_hpa.graphs import fold_batch_norm as fold_batch_norm
+from keras_hpa.graphs import inflate_channels as inflate_channels
 from keras_hpa.inference import predict_scores as predict_scores
 from keras_hpa.labels import format_labels as format_labels
 from keras_hpa.labels import parse_labels as parse_labels
 from keras_hpa.layers import ChannelMixer as ChannelMixer
-from keras_hpa.layers import GapNetPLPreprocessing as GapNetPLPreprocessing
 from keras_hpa.layers import ImageStandardization as ImageStandardization
 from keras_hpa.layers import PercentileNormalization as PercentileNormalization
 from keras_hpa.layers import ScaleIntegers as ScaleIntegers
@@ -45,15 +45,12 @@ from keras_hpa.losses import SymmetricLovaszHinge as SymmetricLovaszHinge
 from keras_hpa.losses import WeightedSumLoss as WeightedSumLoss
 from keras_hpa.metrics import BatchMacroF1 as BatchMacroF1
 from keras_hpa.metrics import MacroF1 as MacroF1
-from keras_hpa.models import GAPNET_PL_CLASS_NAMES as GAPNET_PL_CLASS_NAMES
 from keras_hpa.models import GapNet as GapNet
 from keras_hpa.models import PretrainedClassifier as PretrainedClassifier
-from keras_hpa.models import convert_gapnet_pl as convert_gapnet_pl
-from keras_hpa.models import inflate_channels as inflate_channels
 from keras_hpa.models import multi_level_gap as multi_level_gap
 from keras_hpa.models import reestimate_batch_norm as reestimate_batch_norm
-from keras_hpa.models import to_gapnet_pl_classes as to_gapnet_pl_classes
 from keras_hpa.models import train_only as train_only
+from keras_hpa.synthetic_atlas import SyntheticAtlas as SyntheticAtlas
 from keras_hpa.thresholds import ThresholdCalibrator as ThresholdCalibrator
 from keras_hpa.thresholds import ThresholdLayer as ThresholdLayer
 from keras_hpa.thresholds import ThresholdReport as ThresholdReport

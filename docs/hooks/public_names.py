@@ -11,14 +11,19 @@ ROOMS = {
     "atlas": "The vocabulary: channels and classes",
     "labels": "Label text and label matrices",
     "data": "From files to batches",
+    "synthetic_atlas": "Drawn cells",
     "layers": "Layers",
+    "graphs": "Rebuilding models",
     "models": "Models",
+    "gapnet_pl": "GapNet-PL",
     "losses": "Losses",
     "metrics": "Metrics",
     "thresholds": "From scores to decisions",
     "inference": "Prediction",
+    "explanation": "Explanation",
     "callbacks": "Callbacks",
     "plots": "Figures",
+    "report": "Reports",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_hpa.data.replacing import replacing
+from keras_hpa.files import replacing
 
 _VERSION = 1
 _STATE_NAMES = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")

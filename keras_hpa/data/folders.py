@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from keras_hpa.atlas import CHANNELS, CLASS_NAMES
 from keras_hpa.data.channel_files import ChannelFiles
-from keras_hpa.data.replacing import replacing
+from keras_hpa.files import replacing
 from keras_hpa.labels import format_labels, parse_labels
 
 

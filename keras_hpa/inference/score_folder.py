@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data.replacing import replacing
+from keras_hpa.files import replacing
 
 _FORMAT = "keras_hpa scores 1"
 _MANIFEST, _SCORES = "manifest.json", "scores.npy"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from keras_hpa.data.dihedral import SYMMETRIES
+from keras_hpa.data import SYMMETRIES
 
 Transform = int | Callable[[npt.NDArray], npt.NDArray]
 """The number of a symmetry, or a callable on a batch of images."""

@@ -5,3 +5,4 @@ from keras_hpa.layers.gapnet_pl_preprocessing import GapNetPLPreprocessing as Ga
 from keras_hpa.layers.image_standardization import ImageStandardization as ImageStandardization
 from keras_hpa.layers.percentile_normalization import PercentileNormalization as PercentileNormalization
 from keras_hpa.layers.scale_integers import ScaleIntegers as ScaleIntegers
+from keras_hpa.layers.scale_integers import is_integer as is_integer

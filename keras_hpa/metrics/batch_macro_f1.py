@@ -5,8 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_hpa.losses.label_weights import label_weights
-from keras_hpa.losses.report_f1 import report_f1
+from keras_hpa.losses import label_weights, report_f1
 
 
 @keras.saving.register_keras_serializable("keras_hpa")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_hpa.losses.label_weights import label_weights
+from keras_hpa.losses import label_weights
 from keras_hpa.metrics.round_up import round_up
 
 _Average = Literal["macro", "micro", "weighted"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_hpa.layers.gapnet_pl_preprocessing import GapNetPLPreprocessing
+from keras_hpa.layers import GapNetPLPreprocessing
 from keras_hpa.models.gapnet_pl_checkpoint import is_checkpoint, load_gapnet_pl_checkpoint
 from keras_hpa.models.gapnet_variants import VARIANTS, block_strides, smallest_size
 from keras_hpa.models.image_input import image_input

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_hpa.layers.scale_integers import ScaleIntegers, is_integer
+from keras_hpa.layers import ScaleIntegers, is_integer
 
 
 def image_input(

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.layers.channel_mixer import ChannelMixer
+from keras_hpa.graphs import channel_matrix, inflate_channels, per_channel
+from keras_hpa.layers import ChannelMixer
 from keras_hpa.models.application_scaling import application_names, application_scaling
 from keras_hpa.models.gapnet import GapNet
 from keras_hpa.models.image_input import image_input
 from keras_hpa.models.imagenet_weights_error import imagenet_weights_error
-from keras_hpa.models.inflate_channels import channel_matrix, inflate_channels, per_channel
 from keras_hpa.models.load_weights import load_weights
 from keras_hpa.models.multi_level_gap import multi_level_gap
 from keras_hpa.models.pool_taps import POOLINGS, pool_taps

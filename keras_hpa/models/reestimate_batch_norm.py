@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_hpa.models.layers_by_path import layers_by_path
+from keras_hpa.graphs import layers_by_path
 
 
 def reestimate_batch_norm(

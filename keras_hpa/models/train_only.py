@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 import keras
 
-from keras_hpa.models.layers_by_path import layers_by_path
+from keras_hpa.graphs import layers_by_path
 
 
 def train_only(

@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.plots.figure import TRAINING, VALIDATION, new_figure, remove_frame
-from keras_hpa.thresholds.class_scores import split_classes
-from keras_hpa.thresholds.log_odds import log_odds
-from keras_hpa.thresholds.score_checks import check_labels, check_scores
+from keras_hpa.thresholds import check_labels, check_scores, log_odds, split_classes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

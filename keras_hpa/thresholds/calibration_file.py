@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_hpa.data.replacing import replacing
+from keras_hpa.files import replacing
 
 _FORMAT, _VERSION = "keras_hpa.ThresholdCalibrator", 1
 

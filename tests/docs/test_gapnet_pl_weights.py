@@ -20,7 +20,7 @@ def test_convert_the_published_checkpoint(real_data, tmp_path, monkeypatch):
     (tmp_path / "models").symlink_to(real_data / "gapnet_pl")
     monkeypatch.chdir(tmp_path)
     # --8<-- [start:convert]
-    keras_hpa.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.weights.h5")
+    keras_hpa.gapnet_pl.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.weights.h5")
     # --8<-- [end:convert]
     models = [
         keras_hpa.GapNet((32, 32, 4), 13, variant="gapnet-pl", weights=path)
@@ -41,7 +41,7 @@ def test_the_13_classes(capsys):
         num_classes=13,
         variant="gapnet-pl",
         weights="gapnet_pl.weights.h5",  # or the checkpoint: "models/gapnet-pl.ckpt"
-        preprocessing=keras_hpa.GapNetPLPreprocessing(scale=4),
+        preprocessing=keras_hpa.gapnet_pl.GapNetPLPreprocessing(scale=4),
     )
     # --8<-- [end:load]
     assert model.output_shape == (None, 13)
@@ -49,13 +49,13 @@ def test_the_13_classes(capsys):
     # --8<-- [start:predict]
     scores = keras_hpa.predict_scores(model, keras_hpa.MultiChannelSequence(source, image_size=size))
     for number in np.argsort(-scores[0])[:3]:
-        print(f"{keras_hpa.GAPNET_PL_CLASS_NAMES[number]}: {scores[0, number]:.2f}")
+        print(f"{keras_hpa.gapnet_pl.GAPNET_PL_CLASS_NAMES[number]}: {scores[0, number]:.2f}")
     # --8<-- [end:predict]
     printed = capsys.readouterr().out.splitlines()[-3:]
-    assert {line.split(":")[0] for line in printed} <= set(keras_hpa.GAPNET_PL_CLASS_NAMES)
+    assert {line.split(":")[0] for line in printed} <= set(keras_hpa.gapnet_pl.GAPNET_PL_CLASS_NAMES)
 
     # --8<-- [start:judge]
-    truth = keras_hpa.to_gapnet_pl_classes(labels)  # of the atlas's 28 classes
+    truth = keras_hpa.gapnet_pl.to_gapnet_pl_classes(labels)  # of the atlas's 28 classes
     # --8<-- [end:judge]
     assert truth.shape == scores.shape
 
@@ -72,7 +72,7 @@ def test_own_classes():
         variant="gapnet-pl",
         weights="gapnet_pl.weights.h5",
         weights_num_classes=13,
-        preprocessing=keras_hpa.GapNetPLPreprocessing(scale=2),
+        preprocessing=keras_hpa.gapnet_pl.GapNetPLPreprocessing(scale=2),
     )
     # --8<-- [end:own]
 
@@ -91,7 +91,7 @@ def test_what_goes_wrong():
     def load(num_classes, weights):
         return keras_hpa.GapNet((32, 32, 4), num_classes, variant="gapnet-pl", weights=weights)
 
-    preprocessing = keras_hpa.GapNetPLPreprocessing(scale=4, name="preprocessing")
+    preprocessing = keras_hpa.gapnet_pl.GapNetPLPreprocessing(scale=4, name="preprocessing")
     check_quoted_messages(
         "how-to/gapnet-pl-weights.md",
         [
@@ -99,6 +99,6 @@ def test_what_goes_wrong():
             (ValueError, lambda: load(28, "gapnet_pl.weights.h5")),
             (ValueError, lambda: preprocessing(keras.Input((32, 32, 3)))),
             (ValueError, lambda: preprocessing(keras.Input((None, None, 4)))),
-            (ValueError, lambda: keras_hpa.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.h5")),
+            (ValueError, lambda: keras_hpa.gapnet_pl.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.h5")),
         ],
     )

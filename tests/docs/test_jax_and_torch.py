@@ -35,5 +35,5 @@ def test_weights_without_tensorflow(tmp_path, monkeypatch):
 def test_what_goes_wrong():
     check_quoted_messages(
         "how-to/jax-and-torch.md",
-        [(ValueError, lambda: keras_hpa.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.h5"))],
+        [(ValueError, lambda: keras_hpa.gapnet_pl.convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.h5"))],
     )

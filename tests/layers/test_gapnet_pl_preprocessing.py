@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_hpa import GapNetPLPreprocessing
+from keras_hpa.gapnet_pl import GapNetPLPreprocessing
 from tests.helpers import check_constructor_arguments, check_layer
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 6, 8, 4)).astype("uint8")

@@ -4,16 +4,8 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
-from keras_hpa import (
-    GAPNET_PL_CLASS_NAMES,
-    GapNet,
-    GapNetPLPreprocessing,
-    MultiChannelSequence,
-    atlas,
-    convert_gapnet_pl,
-    load_kaggle,
-    to_gapnet_pl_classes,
-)
+from keras_hpa import GapNet, MultiChannelSequence, atlas, load_kaggle
+from keras_hpa.gapnet_pl import GAPNET_PL_CLASS_NAMES, GapNetPLPreprocessing, convert_gapnet_pl, to_gapnet_pl_classes
 
 FILTERS = ((4, 32), (32, 64), (64, 64), (64, 64), (64, 64), (64, 128), (128, 128), (128, 128))
 CONVOLUTIONS = ("1_conv1", "2_conv1", "2_conv2", "2_conv3", "2_conv4", "3_conv1", "3_conv2", "3_conv3")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_hpa import GapNet, PretrainedClassifier, ThresholdLayer, class_activation_maps, multi_level_gap
-from keras_hpa.inference.class_activation_maps import View
+from keras_hpa.explanation.class_activation_maps import View
 
 _RNG = np.random.default_rng(0)
 _IMAGES = _RNG.uniform(0, 1, (3, 32, 32, 4)).astype("float32")

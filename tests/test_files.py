@@ -1,6 +1,6 @@
 import pytest
 
-from keras_hpa.data.replacing import replacing
+from keras_hpa.files import replacing
 
 
 def test_the_file_appears_when_it_is_whole(tmp_path):

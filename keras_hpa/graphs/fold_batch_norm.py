@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_hpa.inference.channel_affine import (
+from keras_hpa.graphs.channel_affine import (
     ChannelAffine,
     identity,
     of_batch_norm,
@@ -15,8 +15,8 @@ from keras_hpa.inference.channel_affine import (
     takes_outputs,
     why_not_inputs,
 )
-from keras_hpa.inference.folded_model import FoldedModel
-from keras_hpa.inference.model_graph import Call, ModelGraph, Slot, is_functional, new_inputs, replay, trace
+from keras_hpa.graphs.folded_model import FoldedModel
+from keras_hpa.graphs.model_graph import Call, ModelGraph, Slot, is_functional, new_inputs, replay, trace
 
 _AT_INFERENCE_NOTHING = (
     keras.layers.Dropout,

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.inference.feature_grid import Axis, axis_of, enlarge
-from keras_hpa.inference.logit_gradients import logit_gradients, run
-from keras_hpa.inference.model_graph import Call, Slot, is_functional, replay, trace
-from keras_hpa.thresholds.threshold_layer import ThresholdLayer
+from keras_hpa.explanation.feature_grid import Axis, axis_of, enlarge
+from keras_hpa.explanation.logit_gradients import logit_gradients, run
+from keras_hpa.graphs import Call, Slot, is_functional, replay, trace
+from keras_hpa.thresholds import ThresholdLayer
 
 Array = npt.NDArray[np.float32]
 

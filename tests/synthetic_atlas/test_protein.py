@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from keras_hpa import atlas
-from keras_hpa.data.synthetic_atlas.compartments import Compartments
-from keras_hpa.data.synthetic_atlas.protein import draw_pattern
-from keras_hpa.data.synthetic_atlas.scene import CYTOKINESIS, FIELD, METAPHASE, make_scene
+from keras_hpa.synthetic_atlas.compartments import Compartments
+from keras_hpa.synthetic_atlas.protein import draw_pattern
+from keras_hpa.synthetic_atlas.scene import CYTOKINESIS, FIELD, METAPHASE, make_scene
 
 _SIZE = 384
 _PIXEL = FIELD / _SIZE

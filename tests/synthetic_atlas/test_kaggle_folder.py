@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_hpa import load_kaggle
-from keras_hpa.data.synthetic_atlas import SyntheticAtlas
+from keras_hpa.synthetic_atlas import SyntheticAtlas
 
 
 def _source(**arguments):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import keras
 
-from keras_hpa.data.replacing import is_left_over, replacing
+from keras_hpa.files import is_left_over, replacing
 from keras_hpa.labels import format_labels
 
 if TYPE_CHECKING:
-    from keras_hpa.data.synthetic_atlas.synthetic_atlas import SyntheticAtlas
+    from keras_hpa.synthetic_atlas.synthetic_atlas import SyntheticAtlas
 
 _MANIFEST = "synthetic_atlas.json"
 _CONTENTS = {_MANIFEST, "train.csv", "sample_submission.csv", "train", "test"}

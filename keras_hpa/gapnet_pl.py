@@ -1,9 +1,14 @@
-"""The 13 classes of GapNet-PL's published weights, and the atlas's classes among them."""
+"""GapNet-PL, the network of the paper, and its published weights: classes, preprocessing, conversion."""
+
+import os
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.atlas import CLASS_NAMES
+from keras_hpa.layers import GapNetPLPreprocessing as GapNetPLPreprocessing
+from keras_hpa.models import GapNet
 
 GAPNET_PL_CLASS_NAMES = (
     "Actin filaments",
@@ -67,3 +72,34 @@ def to_gapnet_pl_classes(matrix: npt.ArrayLike) -> npt.NDArray[np.int8]:
     parts = [labels[:, list(_MEMBERS[name])] for name in GAPNET_PL_CLASS_NAMES]
     # 1 wins over -1, and -1 over 0.
     return np.stack([np.where((p == 1).any(1), 1, p.min(1)) for p in parts], axis=1).astype(np.int8)
+
+
+def convert_gapnet_pl(checkpoint: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    """Writes the published TensorFlow checkpoint of GapNet-PL as a `.weights.h5` file.
+
+    Such a file needs no TensorFlow to be read: `GapNet((512, 512, 4), 13, variant="gapnet-pl", weights=path)` loads it
+    on every backend of Keras.
+
+    Args:
+        checkpoint: the checkpoint's prefix, `"models/gapnet-pl.ckpt"`, or its `.index` file.
+        path: the file to write; its name ends in `.weights.h5`.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+        ValueError: if it is not GapNet-PL's, or `path` ends otherwise.
+
+    Example:
+        >>> convert_gapnet_pl("models/gapnet-pl.ckpt", "gapnet_pl.weights.h5")  # doctest: +SKIP
+        >>> model = GapNet((512, 512, 4), 13, variant="gapnet-pl", weights="gapnet_pl.weights.h5")  # doctest: +SKIP
+
+    References:
+        https://github.com/ml-jku/gapnet-pl holds the checkpoint, under the BSD licence.
+    """
+    target = Path(path)
+    if not target.name.endswith(".weights.h5"):
+        raise ValueError(f"`path` must end in .weights.h5. Received: {os.fspath(path)!r}")
+    model = GapNet((None, None, 4), 13, variant="gapnet-pl", weights=checkpoint)
+    # A conversion that is cut off leaves no half-written file under the final name.
+    partial = target.with_name("." + target.name)
+    model.save_weights(partial)
+    partial.replace(target)

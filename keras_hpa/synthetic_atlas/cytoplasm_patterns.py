@@ -7,7 +7,7 @@ Definitions after the Human Protein Atlas's dictionary of subcellular structures
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data.synthetic_atlas.compartments import Compartments
+from keras_hpa.synthetic_atlas.compartments import Compartments
 
 Array = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]

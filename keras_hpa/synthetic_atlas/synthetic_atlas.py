@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa import atlas
-from keras_hpa.data.resizing import check_image_size
-from keras_hpa.data.synthetic_atlas.compartments import Compartments
-from keras_hpa.data.synthetic_atlas.kaggle_folder import save_kaggle_folder
-from keras_hpa.data.synthetic_atlas.label_sets import BALANCES, draw_labels
-from keras_hpa.data.synthetic_atlas.microscope import take_picture
-from keras_hpa.data.synthetic_atlas.protein import draw_pattern, draw_protein
-from keras_hpa.data.synthetic_atlas.scene import FIELD, make_scene
+from keras_hpa.data import check_image_size
+from keras_hpa.synthetic_atlas.compartments import Compartments
+from keras_hpa.synthetic_atlas.kaggle_folder import save_kaggle_folder
+from keras_hpa.synthetic_atlas.label_sets import BALANCES, draw_labels
+from keras_hpa.synthetic_atlas.microscope import take_picture
+from keras_hpa.synthetic_atlas.protein import draw_pattern, draw_protein
+from keras_hpa.synthetic_atlas.scene import FIELD, make_scene
 
 _DRAWN_SIZE = 256  # pixels: smaller pictures are drawn this large and then reduced
 _SMALLEST_SIZE = 32

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from keras_hpa import atlas
-from keras_hpa.data.synthetic_atlas import SyntheticAtlas
+from keras_hpa.synthetic_atlas import SyntheticAtlas
 
 _HASH = """
 import hashlib
-from keras_hpa.data.synthetic_atlas import SyntheticAtlas
+from keras_hpa.synthetic_atlas import SyntheticAtlas
 source = SyntheticAtlas({num}, image_size=({size}, {size}), seed=5, balance="uniform")
 digest = hashlib.sha256(source.labels.tobytes())
 for index in range(len(source)):

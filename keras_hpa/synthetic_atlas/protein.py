@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa import atlas
-from keras_hpa.data.synthetic_atlas.compartments import Compartments
-from keras_hpa.data.synthetic_atlas.cytoplasm_patterns import CYTOPLASM_PATTERNS
-from keras_hpa.data.synthetic_atlas.cytoskeleton_patterns import CYTOSKELETON_PATTERNS
-from keras_hpa.data.synthetic_atlas.nuclear_patterns import NUCLEAR_PATTERNS
+from keras_hpa.synthetic_atlas.compartments import Compartments
+from keras_hpa.synthetic_atlas.cytoplasm_patterns import CYTOPLASM_PATTERNS
+from keras_hpa.synthetic_atlas.cytoskeleton_patterns import CYTOSKELETON_PATTERNS
+from keras_hpa.synthetic_atlas.nuclear_patterns import NUCLEAR_PATTERNS
 
 Array = npt.NDArray[np.float32]
 

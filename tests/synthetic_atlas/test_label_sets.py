@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_hpa import atlas, format_labels
-from keras_hpa.data.synthetic_atlas import SyntheticAtlas
-from keras_hpa.data.synthetic_atlas.label_sets import draw_labels
+from keras_hpa.synthetic_atlas import SyntheticAtlas
+from keras_hpa.synthetic_atlas.label_sets import draw_labels
 
 
 def test_atlas_balance_has_the_real_frequencies_and_pairs():
@@ -46,7 +46,7 @@ def test_wrong_labels_are_the_share_asked_for():
 
 @pytest.mark.real_data
 def test_label_sets_are_those_of_the_challenge(real_data):
-    from keras_hpa.data.synthetic_atlas.label_sets import _atlas_label_sets
+    from keras_hpa.synthetic_atlas.label_sets import _atlas_label_sets
 
     with (real_data / "labels" / "train.csv").open() as file:
         rows = Counter(frozenset(row["Target"].split()) for row in csv.DictReader(file))

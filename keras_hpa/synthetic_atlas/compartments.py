@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data.synthetic_atlas.canvas import Canvas
-from keras_hpa.data.synthetic_atlas.scene import CYTOKINESIS, INTERPHASE, METAPHASE, Scene
-from keras_hpa.data.synthetic_atlas.textures import texture
+from keras_hpa.synthetic_atlas.canvas import Canvas
+from keras_hpa.synthetic_atlas.scene import CYTOKINESIS, INTERPHASE, METAPHASE, Scene
+from keras_hpa.synthetic_atlas.textures import texture
 
 Array = npt.NDArray[np.float32]
 

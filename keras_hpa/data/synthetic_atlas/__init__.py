@@ -1,3 +1,0 @@
-"""The embedded data set: a source that draws its images."""
-
-from keras_hpa.data.synthetic_atlas.synthetic_atlas import SyntheticAtlas as SyntheticAtlas

@@ -1,0 +1,3 @@
+"""Where in an image a model saw a class."""
+
+from keras_hpa.explanation.class_activation_maps import class_activation_maps as class_activation_maps
