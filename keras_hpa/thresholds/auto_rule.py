@@ -86,6 +86,7 @@ class Auto:
         binned = BinnedScores.from_classes(classes)
         matched = Prevalence().find_thresholds(classes)
         matched = matched if classes[0].from_logits else log_odds(matched)
+        matched = np.clip(matched, binned.cuts[:, 0], binned.highest)  # half-way to an outlier may be far away
         mean, best = self._mean_and_best(binned, matched, self.num_resamples)
         return binned.in_unit_of_scores(best if self._best_alone_holds(binned) else mean)
 
