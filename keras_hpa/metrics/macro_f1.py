@@ -104,7 +104,7 @@ class MacroF1(keras.metrics.Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if isinstance(y_true, np.ma.MaskedArray):
             y_true = np.where(np.ma.getmaskarray(y_true), -1.0, y_true.data)  # masked is unknown
-        if np.ma.is_masked(y_pred):
+        if isinstance(y_pred, np.ma.MaskedArray) and np.ma.is_masked(y_pred):
             raise ValueError("`y_pred` must not be masked; a label that is unknown is -1. Received: a masked array")
         y_pred = ops.convert_to_tensor(y_pred)
         wide = keras.backend.standardize_dtype(y_pred.dtype) == "float64"

@@ -11,6 +11,7 @@ from keras_hpa.thresholds.class_scores import ClassScores
 from keras_hpa.thresholds.log_odds import log_odds, probability
 
 _NUM_BINS = 256
+_LARGEST = 1e100  # its square is a number
 _USUAL_LOGIT, _REACH = 21.0, 10.0  # from 3 to 30 interquartile ranges nothing changes on simulated networks
 
 
@@ -112,7 +113,8 @@ def _ends(one: ClassScores) -> npt.NDArray[np.float64]:
     with np.errstate(over="ignore"):
         reach = _REACH * (above - below)
         lowest, highest = min(below - reach, -_USUAL_LOGIT), max(above + reach, _USUAL_LOGIT)
-    return scores[[np.searchsorted(scores, lowest), np.searchsorted(scores, highest, side="right") - 1]]
+    ends = scores[[np.searchsorted(scores, lowest), np.searchsorted(scores, highest, side="right") - 1]]
+    return np.clip(ends, -_LARGEST, _LARGEST)
 
 
 def sum_above(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

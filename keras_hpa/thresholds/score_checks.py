@@ -19,9 +19,9 @@ def check_scores(
     Raises:
         ValueError: if the shape is not that of a matrix, or a score is NaN, infinite, or outside [0, 1].
     """
-    if np.ma.is_masked(y_score):
+    if isinstance(y_score, np.ma.MaskedArray) and np.ma.is_masked(y_score):
         raise ValueError("`y_score` must not be masked; a label that is unknown is -1. Received: a masked array")
-    scores = _as_numbers("y_score", y_score)
+    scores = as_numbers("y_score", y_score)
     if scores.ndim != 2 or 0 in scores.shape:
         raise ValueError(f"`y_score` must have shape (num_samples, num_classes). Received: shape {scores.shape}")
     if class_names is not None and len(class_names) != scores.shape[1]:
@@ -35,7 +35,7 @@ def check_scores(
     low, high = (-np.finfo(scores.dtype).max, np.finfo(scores.dtype).max) if from_logits else (0, 1)
     if not (scores.min() >= low and scores.max() <= high):
         row, column = np.argwhere(~((scores >= low) & (scores <= high)))[0]
-        expected = "finite" if from_logits else "in [0, 1] unless `from_logits=True`"
+        expected = "finite, neither NaN nor infinite," if from_logits else "in [0, 1] unless `from_logits=True`"
         raise ValueError(
             f"`y_score` must be {expected}. Received: {scores[row, column]} "
             f"in row {row}, {_class_name(column, class_names)}"
@@ -60,7 +60,7 @@ def check_labels(
         raise ValueError("`y_true` must be given: `fit` requires y to be passed, but the target y is None")
     if isinstance(y_true, np.ma.MaskedArray):
         y_true = np.where(np.ma.getmaskarray(y_true), -1.0, y_true.data)
-    labels = _as_numbers("y_true", y_true)
+    labels = as_numbers("y_true", y_true)
     is_label = labels == 1
     is_label |= labels == 0
     is_label |= labels == -1
@@ -98,13 +98,20 @@ def check_weights(sample_weight: npt.ArrayLike | None, num_samples: int) -> npt.
     with np.errstate(over="ignore"):
         total = weights.sum()
     if not 0 < total < np.inf:
-        raise ValueError(f"`sample_weight` must have a finite sum above 0. Received: a sum of {total}")
+        raise ValueError(f"`sample_weight` must have a finite sum above zero. Received: a sum of {total}")
     return weights
 
 
-def _as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray:
+def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray:
+    """Returns values as an array of numbers, those of a table whose columns have several types too.
+
+    Raises:
+        TypeError: if they are sparse, or one is no number.
+    """
+    if hasattr(values, "toarray"):
+        raise TypeError(f"`{name}` must be dense; sparse input is not supported. Received: {type(values).__name__}")
     array = np.asarray(values)
-    if array.dtype == object:  # a table whose columns have several types
+    if array.dtype == object:
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as error:

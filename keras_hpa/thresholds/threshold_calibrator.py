@@ -19,7 +19,7 @@ from keras_hpa.thresholds.log_odds import log_odds
 from keras_hpa.thresholds.report_grid_rule import ReportGrid
 from keras_hpa.thresholds.rule import Rule
 from keras_hpa.thresholds.rule_names import as_rule
-from keras_hpa.thresholds.score_checks import check_labels, check_scores, check_weights
+from keras_hpa.thresholds.score_checks import as_numbers, check_labels, check_scores, check_weights
 from keras_hpa.thresholds.threshold_layer import ThresholdLayer
 from keras_hpa.thresholds.threshold_report import ThresholdReport
 
@@ -239,7 +239,7 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
     def _split_classes(
         self, y_score: npt.ArrayLike, y_true: npt.ArrayLike, sample_weight: npt.ArrayLike | None
     ) -> list[ClassScores]:
-        labels = check_labels(y_true, np.asarray(y_score), class_names=self.class_names)
+        labels = check_labels(y_true, as_numbers("y_score", y_score), class_names=self.class_names)
         scores = check_scores(y_score, from_logits=self.from_logits, class_names=self.class_names)
         weights = check_weights(sample_weight, len(scores))
         return split_classes(scores, labels, weights, from_logits=self.from_logits)

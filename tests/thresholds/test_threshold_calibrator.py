@@ -304,3 +304,49 @@ def test_wrong_weights_are_named(weights):
 def test_text_is_refused(scores, labels):
     with pytest.raises(TypeError, match="must hold numbers"):
         ThresholdCalibrator().fit(scores, labels)
+
+
+def test_masked_labels_are_unknown_and_masked_scores_are_refused():
+    scores, labels = _scores_and_labels()
+    masked = np.ma.masked_array(labels.astype(np.uint8), mask=np.zeros_like(labels, bool))
+    masked[:50, 1] = np.ma.masked
+    labels[:50, 1] = -1
+    expected = ThresholdCalibrator().fit(scores, labels).thresholds_
+    np.testing.assert_array_equal(ThresholdCalibrator().fit(scores, masked).thresholds_, expected)
+    with pytest.raises(ValueError, match="`y_score` must not be masked"):
+        ThresholdCalibrator().fit(np.ma.masked_array(scores, mask=masked.mask), labels)
+
+
+class _Column:
+    """As a pandas Series after sorting: read by its index it is in another order than its values."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __iter__(self):
+        return iter(self.values)
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, index):
+        return self.values[-1 - index]
+
+
+def test_class_names_keep_the_order_in_which_they_are_gone_through():
+    scores, labels = _scores_and_labels()
+    calibrator = clone(ThresholdCalibrator(class_names=_Column(list("abcde")))).fit(scores, labels)
+    assert calibrator.class_names == list("abcde")
+    assert [row["class"] for row in calibrator.report().rows] == list("abcde")
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e100, 1.7e308])
+def test_huge_logits_have_thresholds(spread):
+    scores, labels = _scores_and_labels()
+    logits = np.log(scores / (1 - scores)).astype(np.float64)
+    logits = logits / np.abs(logits).max() * spread
+    for rule in RULES:
+        calibrator = ThresholdCalibrator(rule, from_logits=True, at_least_one=True).fit(logits, labels)
+        assert np.isfinite(calibrator.thresholds_).all(), rule
+        assert not np.isnan(calibrator.transform(logits)).any()
+        calibrator.predict(logits)
