@@ -64,6 +64,7 @@ class ThresholdLayer(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         scores = ops.cast(inputs, "float32")
+        scores = ops.where(ops.abs(scores) < np.finfo(np.float32).tiny, 0.0, scores)  # as some backends do
         passed = ops.cast(ops.greater_equal(scores, self._rounded), "float32")
         if self.at_least_one and np.isfinite(self._rounded).any():
             factor, shift = nearness_terms(self._rounded, from_logits=self.from_logits)
