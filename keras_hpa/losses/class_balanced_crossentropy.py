@@ -19,12 +19,11 @@ class ClassBalancedCrossentropy(MultiLabelLoss):
     samples weigh about the same, and one with 11 about ninety times as much. The weights of all classes sum to their
     number.
 
-    The weight is that of the class's column, for labels that are present and for labels that are absent. The ratio of
-    the two, and with it the meaning of a probability, stays as it is; what shifts is which classes the network spends
-    itself on.
+    The weight applies to the whole column of the class, to present and to absent labels, so the ratio of the two and
+    the meaning of a probability do not change.
 
     Args:
-        class_counts: how many training samples carry each class, such as `labels.sum(axis=0)`; a class with none
+        class_counts: the number of training samples of each class, such as `labels.sum(axis=0)`; a class with none
             weighs as much as one with a single sample.
         beta: in [0, 1): 0 weighs all classes the same, values close to 1 by one over their counts.
         from_logits: whether predictions are logits rather than probabilities.
