@@ -26,8 +26,8 @@ class MacroF1Loss(MultiLabelLoss):
       batch still loses its share of absent classes, and nothing keeps a rare class from being predicted everywhere
       until it turns up.
 
-    Use it after a stage with cross-entropy rather than from the start, with batches as large as memory allows. With data
-    parallelism on TensorFlow each replica scores its own part of the batch.
+    Use it after a stage with cross-entropy rather than from the start, with batches as large as memory allows. With
+    data parallelism on TensorFlow each replica scores its own part of the batch.
 
     Args:
         variant: `"smooth"` or `"report"`.
