@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from keras_hpa.explanation.feature_grid import Axis, axis_of, enlarge
 from keras_hpa.explanation.logit_gradients import logit_gradients, run
-from keras_hpa.graphs import Call, is_functional, replay, trace
+from keras_hpa.graphs import Call, is_functional, replay, scales_integers, trace
 from keras_hpa.thresholds import ThresholdLayer
 
 Array = npt.NDArray[np.float32]
@@ -79,6 +79,8 @@ def class_activation_maps(
     dtype = np.dtype(model.inputs[0].dtype)
     if dtype.kind in "iu" and pixels.dtype.kind not in "iu":
         raise ValueError(f"`images` must be integers, as the model takes {dtype}. Received: {pixels.dtype}")
+    if dtype.kind not in "iu" and pixels.dtype.kind in "iu" and not scales_integers(model):
+        raise ValueError(f"`images` must be floats, 0 to 1, as the model takes {dtype}. Received: {pixels.dtype}")
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size!r}")
     view = View(model, layer)
@@ -88,7 +90,7 @@ def class_activation_maps(
     size = pixels.shape[1:3]
     maps = np.zeros((len(pixels), *size, len(chosen)), np.float32)
     for start in range(0, len(pixels), batch_size):
-        for level in view.levels(pixels[start : start + batch_size].astype(dtype), chosen):
+        for level in view.levels(pixels[start : start + batch_size].astype(dtype), chosen.tolist()):
             maps[start : start + batch_size] += enlarge(level.maps, level.axes, size)
     return maps
 

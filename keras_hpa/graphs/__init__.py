@@ -10,3 +10,4 @@ from keras_hpa.graphs.model_graph import Call as Call
 from keras_hpa.graphs.model_graph import is_functional as is_functional
 from keras_hpa.graphs.model_graph import replay as replay
 from keras_hpa.graphs.model_graph import trace as trace
+from keras_hpa.graphs.scales_integers import scales_integers as scales_integers

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from keras_hpa.graphs.model_graph import Changes, is_functional, rebuild, trace
 
 _METHODS = ("copy", "mean", "zero", "repeat")
-_BEFORE_CONVOLUTION = (
-    # Layers that treat every channel alike.
+PIXELWISE = (
     keras.layers.ZeroPadding2D,
     keras.layers.Cropping2D,
     keras.layers.Resizing,
@@ -26,11 +25,9 @@ _BEFORE_CONVOLUTION = (
     keras.layers.RandomTranslation,
     keras.layers.RandomZoom,
     keras.layers.RandomCrop,
-    # Layers with one number per channel.
-    keras.layers.Rescaling,
-    keras.layers.Normalization,
-    keras.layers.BatchNormalization,
 )
+"""Layers that treat every channel alike and have no scale of their own."""
+_PER_CHANNEL = (keras.layers.Rescaling, keras.layers.Normalization, keras.layers.BatchNormalization)
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.SeparableConv2D)
 
 
@@ -143,7 +140,7 @@ def _keeps_channels(layer: Any, model_name: str) -> bool:
     """Whether a layer that takes the image keeps its channels; refuses one that cannot be rebuilt."""
     if isinstance(layer, _CONVOLUTIONS) and getattr(layer, "groups", 1) == 1:
         return False
-    if isinstance(layer, _BEFORE_CONVOLUTION):
+    if isinstance(layer, PIXELWISE + _PER_CHANNEL):
         return True
     raise ValueError(
         f"`model` must lead its image to a convolution through padding, scaling and normalisation only. "

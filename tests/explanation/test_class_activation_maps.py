@@ -284,3 +284,16 @@ def test_models_that_cannot_be_shown_are_refused():
         class_activation_maps(keras.layers.Dense(2), _IMAGES)
     with pytest.raises(ValueError, match="`images` must be integers, as the model takes uint8"):
         class_activation_maps(gapnet(input_dtype="uint8"), _IMAGES)
+    with pytest.raises(
+        ValueError, match=r"`images` must be floats, 0 to 1, as the model takes float32\. Received: uint8"
+    ):
+        class_activation_maps(gapnet(), (255 * _IMAGES).astype("uint8"))
+
+
+def test_bytes_are_taken_by_a_model_that_scales_them_itself():
+    inputs = keras.Input((32, 32, 4))
+    maps = keras.layers.Conv2D(3, 3, padding="same")(keras.layers.Rescaling(1 / 255)(inputs))
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
+    images = (255 * _IMAGES).astype("uint8")
+    expected = class_activation_maps(model, images.astype("float32"))
+    np.testing.assert_allclose(class_activation_maps(model, images), expected, atol=1e-5)
