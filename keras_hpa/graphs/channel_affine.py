@@ -29,11 +29,6 @@ class ChannelAffine(NamedTuple):
         return ChannelAffine(np.where(mask, self.scale, 1.0), np.where(mask, self.shift, 0.0))
 
 
-def identity(channels: int) -> ChannelAffine:
-    """Scale 1 and shift 0."""
-    return ChannelAffine(np.ones(channels), np.zeros(channels))
-
-
 def of_batch_norm(layer: keras.layers.BatchNormalization) -> ChannelAffine:
     """What a BatchNormalization does at inference."""
     gamma, beta, mean, variance = (

@@ -8,7 +8,6 @@ import numpy as np
 
 from keras_hpa.graphs.channel_affine import (
     ChannelAffine,
-    identity,
     of_batch_norm,
     scale_inputs,
     scale_outputs,
@@ -18,7 +17,7 @@ from keras_hpa.graphs.channel_affine import (
 from keras_hpa.graphs.folded_model import FoldedModel
 from keras_hpa.graphs.model_graph import Call, Changes, ModelGraph, is_functional, rebuild, trace
 
-_AT_INFERENCE_NOTHING = (
+_COMMUTING = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout1D,
     keras.layers.SpatialDropout2D,
@@ -27,7 +26,13 @@ _AT_INFERENCE_NOTHING = (
     keras.layers.GaussianDropout,
     keras.layers.GaussianNoise,
     keras.layers.Identity,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalAveragePooling3D,
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
+    keras.layers.Cropping3D,
 )
+"""Layers that do nothing at inference, or average or select positions."""
 _MAXIMA = (
     keras.layers.MaxPooling1D,
     keras.layers.MaxPooling2D,
@@ -37,8 +42,6 @@ _MAXIMA = (
     keras.layers.GlobalMaxPooling3D,
 )
 _MEANS = (keras.layers.AveragePooling1D, keras.layers.AveragePooling2D, keras.layers.AveragePooling3D)
-_GLOBAL_MEANS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalAveragePooling3D)
-_CROPPINGS = (keras.layers.Cropping1D, keras.layers.Cropping2D, keras.layers.Cropping3D)
 
 
 def fold_batch_norm(model: keras.Model) -> FoldedModel:
@@ -154,15 +157,11 @@ class _Plan:
             self._remove(layer)
             return
         whole = self._pending[before].then(own) if before in self._pending else own
-        movable = np.ones(len(whole.scale), bool)
-        obstacle = self._why_not_beyond(after, False)
-        if obstacle is None:
-            maximum = self._why_not_beyond(after, True)
-            if maximum is not None:
-                movable = whole.scale >= 0
-                obstacle = None if movable.all() else f"{(~movable).sum()} of {len(movable)} channels {maximum}"
-        else:
-            movable[:] = False
+        obstacle, maximum = self._why_not_beyond(after, False), self._why_not_beyond(after, True)
+        movable = np.full(len(whole.scale), obstacle is None)
+        if obstacle is None and maximum is not None:
+            movable = whole.scale >= 0
+            obstacle = None if movable.all() else f"{(~movable).sum()} of {len(movable)} channels {maximum}"
         if movable.any():
             self._pending[after] = whole.where(movable)
         if obstacle is None:
@@ -216,7 +215,11 @@ class _Plan:
             self.changes.weights[layer] = scale_inputs(layer, self._weights_of(layer), affine)
             return
         if isinstance(layer, keras.layers.Concatenate):
-            parts = [self._pending.get(tensor, identity(tensor.shape[-1])) for tensor in call.inputs]
+            ones = [np.ones(tensor.shape[-1]) for tensor in call.inputs]
+            parts = [
+                self._pending.get(tensor, ChannelAffine(one, 0 * one))
+                for tensor, one in zip(call.inputs, ones, strict=True)
+            ]
             moved = ChannelAffine(*(np.concatenate(values) for values in zip(*parts, strict=True)))
         else:
             moved = self._pending[call.inputs[0]]
@@ -260,4 +263,4 @@ def _commutes(call: Call) -> bool:
         return layer.activation is keras.activations.linear
     if kind in _MEANS:
         return layer.padding == "valid"
-    return kind in _AT_INFERENCE_NOTHING + _MAXIMA + _GLOBAL_MEANS + _CROPPINGS
+    return kind in _COMMUTING + _MAXIMA

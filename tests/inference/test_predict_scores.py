@@ -339,7 +339,7 @@ def test_one_changed_pixel_is_found_however_small_the_scores_are(tmp_path):
     changed[1, 3, 4, 2] ^= 1
     with pytest.raises(ValueError, match="the first changed sample is '1'"):
         _scores(faint, _sequence(ArraySource(changed), 2), path=tmp_path)
-    other = keras.Model(faint.inputs, keras.layers.Rescaling(1.1)(faint.outputs[0]))
+    other = keras.Model(faint.inputs[0], keras.layers.Rescaling(1.1)(faint.outputs[0]))
     with pytest.raises(ValueError, match="those of the first batch differ"):
         _scores(other, _sequence(ArraySource(_IMAGES), 2), path=tmp_path)
 
