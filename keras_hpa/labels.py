@@ -154,9 +154,10 @@ def check_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_classes(classes: int | Sequence[str]) -> tuple[dict[str, int], int]:
+    numbers: dict[str, int] = {}
     if isinstance(classes, (int, np.integer)) and not isinstance(classes, bool):
-        numbers, count = {}, int(classes)
-    elif isinstance(classes, str) or not hasattr(classes, "__iter__"):
+        count = int(classes)
+    elif isinstance(classes, (bool, str)) or not hasattr(classes, "__iter__"):
         raise ValueError(f"`classes` must be a number of classes or a list of names. Received: {classes!r}")
     else:
         names = check_class_names(classes)

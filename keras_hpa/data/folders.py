@@ -67,16 +67,16 @@ def load_folder(
     ids, texts = table[id_column], table[label_column]
     if class_names is not None and num_classes is not None:
         raise ValueError(f"`num_classes` must not be given beside `class_names`. Received: {num_classes!r}")
-    if class_names is None and num_classes is None:
-        class_names, num_classes = _find_classes(texts, separator)
     classes = num_classes if class_names is None else list(class_names)
+    if classes is None:
+        classes = _find_classes(texts, separator)
     labels = parse_labels(texts, classes, separator=separator, ids=ids, allow_empty=allow_empty)
     source = ChannelFiles(root, ids, channels=channels, pattern=pattern)
     _check_not_empty(source.root)
     return Samples(
         source,
         labels,
-        class_names=class_names,
+        class_names=None if isinstance(classes, int) else classes,
         groups=None if groups is None else [cell.strip() or None for cell in table[groups]],
         metadata={name: cells for name, cells in table.items() if name not in (id_column, label_column)},
     )
@@ -140,10 +140,10 @@ def write_submission(
         writer.writerows(zip(ids, texts, strict=True))
 
 
-def _find_classes(texts: Sequence[str], separator: str) -> tuple[list[str] | None, int | None]:
+def _find_classes(texts: Sequence[str], separator: str) -> list[str] | int:
     """Gives the names of the classes that occur, or how many there are where all labels are numbers."""
     if not separator:
-        return None, 1  # which `parse_labels` refuses
+        return 1  # `parse_labels` refuses it
     labels = list(dict.fromkeys(label for text in texts for label in split_labels(text, separator)))
     if not labels:
         raise ValueError("`class_names` or `num_classes` must be given where the table has no label. Received: neither")
@@ -154,7 +154,7 @@ def _find_classes(texts: Sequence[str], separator: str) -> tuple[list[str] | Non
                 f"`num_classes` or `class_names` must be given where labels are numbers from {_MOST_NUMBERED} on. "
                 f"Received: a label {max(numbers)}"
             )
-        return None, max(numbers) + 1
+        return max(numbers) + 1
     for label in labels:
         if separator.isspace() and any(sign in label for sign in ";|,"):
             raise ValueError(
@@ -162,7 +162,7 @@ def _find_classes(texts: Sequence[str], separator: str) -> tuple[list[str] | Non
                 f"Received: {separator!r}, and {label!r} in the table"
             )
     names = {label.casefold(): label for label in reversed(labels) if label}
-    return [names[folded] for folded in sorted(names)], None
+    return [names[folded] for folded in sorted(names)]
 
 
 def _read_table(path: Path, columns: Sequence[str]) -> dict[str, list[str]]:

@@ -58,27 +58,28 @@ class Samples:
     ):
         if not isinstance(source, Source):
             raise TypeError(f"`source` must have `ids`, `channels`, `len()` and `read`. Received: {type(source)}")
+        known: Mapping[str, Sequence[Any]] = {} if metadata is None else metadata
         if isinstance(source, Samples):
             labels = labels_of(source, labels)
             class_names = source.class_names if class_names is None else class_names
             groups = source.groups if groups is None else groups
-            metadata = source.metadata if metadata is None else metadata
+            known = source.metadata if metadata is None else known
             source = source.source
         num_samples = len(source)
-        self.source = source
+        self.source: Source = source
         self.ids = tuple(source.ids)
         if len(set(self.ids)) != num_samples or len(self.ids) != num_samples:
             raise ValueError(f"`source.ids` must be {num_samples} different ids. Received: {self.ids[:5]}, ...")
         self.labels = None if labels is None else check_label_matrix(labels, num_samples)
-        self.class_names = None if class_names is None else check_class_names(class_names)
+        self.class_names: tuple[str, ...] | None = None if class_names is None else check_class_names(class_names)
         if self.labels is not None and len(self.class_names or self.labels.T) != self.labels.shape[1]:
             num_classes = self.labels.shape[1]
             raise ValueError(f"`class_names` must be {num_classes}, one per column. Received: {self.class_names}")
-        self.groups = check_groups(groups, num_samples, self.ids)
-        self.metadata = {} if metadata is None else {name: list(metadata[name]) for name in metadata}
-        for name, values in self.metadata.items():
-            if len(values) != num_samples:
-                raise ValueError(f"`metadata[{name!r}]` must have {num_samples} values. Received: {len(values)}")
+        self.groups: list[Hashable] | None = check_groups(groups, num_samples, self.ids)
+        for name in known:
+            if isinstance(known[name], str) or len(known[name]) != num_samples:
+                raise ValueError(f"`metadata[{name!r}]` must have {num_samples} values. Received: {known[name]!r}")
+        self.metadata: dict[str, list[Any]] = {name: list(known[name]) for name in known}
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -122,8 +123,8 @@ class Samples:
         `test_size` and `validation_size` are shares of all samples. Gives `(train, test)`, `(train, validation)`, or,
         where both are given, `(train, validation, test)`.
         """
-        sizes = {"validation_size": validation_size, "test_size": test_size}
-        sizes = {name: size for name, size in sizes.items() if size is not None}
+        given = {"validation_size": validation_size, "test_size": test_size}
+        sizes = {name: size for name, size in given.items() if size is not None}
         if not sizes:
             raise ValueError("`test_size`, `validation_size` or both must be given. Received: neither")
         return tuple(map(self._subset, stratified_parts(self._classes(), sizes, self.groups, seed)))

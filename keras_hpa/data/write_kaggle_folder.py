@@ -23,9 +23,7 @@ _MANIFEST = "kaggle_folder.json"
 _CONTENTS = {_MANIFEST, "train.csv", "sample_submission.csv", "train", "test"}
 
 
-def write_kaggle_folder(
-    samples: Samples, root: str | os.PathLike[str], *, num_test: int = 0, verbose: int = 1
-) -> None:
+def write_kaggle_folder(samples: Samples, root: str | os.PathLike[str], *, num_test: int = 0, verbose: int = 1) -> None:
     """Writes samples as a folder in Kaggle's layout: a PNG for each channel, and tables.
 
     `train.csv` (`Id,Target`, the labels as numbers) and `train/{id}_{channel}.png`; the last `num_test` samples go to

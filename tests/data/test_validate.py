@@ -90,9 +90,7 @@ def test_filled_channels_are_counted_however_the_source_is_handed_on(tmp_path):
     write_kaggle_folder(tmp_path, 3)
     (tmp_path / "train" / "sample1_red.png").unlink()
     (tmp_path / "train" / "sample1_green.png").unlink()
-    source = ChannelFiles(
-        tmp_path / "train", ["sample0", "sample1", "sample2"], channels=CHANNELS, missing="zeros"
-    )
+    source = ChannelFiles(tmp_path / "train", ["sample0", "sample1", "sample2"], channels=CHANNELS, missing="zeros")
     for handed_on, expected in _handed_on(source, tmp_path):
         report = validate(handed_on, verbose=0)
         assert report.filled == expected, handed_on

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
-from keras_hpa import GapNet, MultiChannelSequence, atlas, load_kaggle
+from keras_hpa import GapNet, atlas, load_kaggle
 from keras_hpa.gapnet_pl import GAPNET_PL_CLASS_NAMES, GapNetPLPreprocessing, convert_gapnet_pl, to_gapnet_pl_classes
 
 FILTERS = ((4, 32), (32, 64), (64, 64), (64, 64), (64, 64), (64, 128), (128, 128), (128, 128))
