@@ -27,8 +27,8 @@ def write_kaggle_folder(samples: Samples, root: str | os.PathLike[str], *, num_t
     """Writes samples as a folder in Kaggle's layout: a PNG for each channel, and tables.
 
     `train.csv` (`Id,Target`, the labels as numbers) and `train/{id}_{channel}.png`; the last `num_test` samples go to
-    `test/` and their ids to `sample_submission.csv` (`Id,Predicted`). `load_kaggle` reads the folder if the channels are
-    those of the atlas, `load_folder` reads `train/` in any case.
+    `test/` and their ids to `sample_submission.csv` (`Id,Predicted`). `load_kaggle` reads the folder if channels and
+    classes are those of the atlas, `load_folder` reads `train/` in any case.
 
     A run that was interrupted is taken up where it stopped; a file is there in full or not at all. Samples are taken
     for the same by their ids, channels, labels and the first image.

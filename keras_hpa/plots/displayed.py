@@ -23,8 +23,8 @@ _OTHERS = ((0, 1, 1), (1, 0, 1), (1, 1, 0), (0.2, 0.5, 1), (1, 0.5, 0), (0.5, 1,
 class Displayed(NamedTuple):
     """A sample, brightened.
 
-    `names` are the channels', or "channel1", "channel2", ...; `bright` holds the channels, 0 to 1, `(height, width, channels)`; `colours` the colour of each, `(channels, 3)`;
-    `gains` by how much each was brightened.
+    `names` are the channels', or "channel1", "channel2", ...; `bright` holds the channels, 0 to 1, `(height, width,
+    channels)`; `colours` the colour of each, `(channels, 3)`; `gains` by how much each was brightened.
     """
 
     names: list[str]
