@@ -42,7 +42,7 @@ class Samples:
         >>> samples = Samples(source, [[1, 0], [0, 1]] * 5, class_names=["Nucleus", "Cytosol"])
         >>> train, test = samples.split(test_size=0.2)
         >>> len(train), test.labels.tolist()
-        (8, [[0, 1], [1, 0]])
+        (8, [[1, 0], [0, 1]])
         >>> samples[samples.labels[:, 1] == 1].ids
         ('1', '3', '5', '7', '9')
     """

@@ -57,7 +57,7 @@ class SyntheticAtlas:
         ((64, 64, 4), dtype('uint8'), (100, 28))
         >>> train, validation = drawn.samples.split(validation_size=0.2)
         >>> len(train), len(validation)
-        (80, 20)
+        (81, 19)
         >>> sorted(drawn.masks(0))[:3]
         ['Actin filaments', 'Aggresome', 'Cell junctions']
 
