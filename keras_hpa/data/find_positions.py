@@ -21,19 +21,17 @@ def find_positions(key: Any, ids: Sequence[str]) -> npt.NDArray[np.intp]:
         if len(keys) != len(ids):
             raise IndexError(f"`samples[...]` must have one boolean per sample, {len(ids)}. Received: {len(keys)}")
         return np.flatnonzero(keys)
-    by_id = {sample_id: position for position, sample_id in enumerate(ids)} if len(keys) > 1 else None
-    return np.array([_find(one, ids, by_id) for one in keys], np.intp)
+    by_id = {sample_id: position for position, sample_id in enumerate(ids)}
+    return np.array([_find(one, by_id) for one in keys], np.intp)
 
 
-def _find(key: Any, ids: Sequence[str], by_id: dict[str, int] | None) -> int:
+def _find(key: Any, by_id: dict[str, int]) -> int:
     if isinstance(key, str):
-        if key not in (ids if by_id is None else by_id):
-            raise KeyError(f"`samples[...]` must have ids of its {len(ids)} samples. Received: {key!r}")
-        return ids.index(key) if by_id is None else by_id[key]
-    try:
-        position = operator.index(key)
-    except TypeError:
-        raise TypeError(f"`samples[...]` must have positions or ids. Received: {key!r}") from None
-    if not -len(ids) <= position < len(ids):
-        raise IndexError(f"`samples[...]` must have positions in 0 to {len(ids) - 1}. Received: {position}")
-    return position % len(ids)
+        if key not in by_id:
+            raise KeyError(f"`samples[...]` must have ids of its {len(by_id)} samples. Received: {key!r}")
+        return by_id[key]
+    if isinstance(key, bool) or not hasattr(key, "__index__"):
+        raise TypeError(f"`samples[...]` must have positions or ids. Received: {key!r}")
+    if not -len(by_id) <= operator.index(key) < len(by_id):
+        raise IndexError(f"`samples[...]` must have positions in 0 to {len(by_id) - 1}. Received: {key}")
+    return operator.index(key) % len(by_id)

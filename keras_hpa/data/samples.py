@@ -19,10 +19,8 @@ class Samples:
     """A source together with the labels of its samples, the names of the classes, and groups.
 
     Selecting, splitting and packing take everything along, so that no image meets the label of another. `Samples` are a
-    `Source` and go wherever one goes.
-
-    `samples[key]` gives `Samples`. The key is a position (negative ones count from the end), an id, a slice, a list of
-    positions or ids, each at most once, or one boolean per sample. Everything goes by order, never by a table's index.
+    `Source` and go wherever one goes. `samples[key]` gives `Samples`: by position, id, slice, a list of positions or
+    ids, each at most once, or one boolean per sample. All goes by order, never by a table's index.
 
     Args:
         source: any source. Of other `Samples` everything is taken over that is not given here.
