@@ -145,7 +145,9 @@ def test_batches_may_be_those_that_are_validated_and_trained_on():
     for shared in (False, True):
         keras.utils.set_random_seed(0)
         trained, validated = _sequence(inputs, labels, shuffle=True), _sequence(inputs, labels)
-        judged = (validated, trained) if shared else (_sequence(inputs, labels), _sequence(inputs, labels, shuffle=True))
+        judged = (
+            (validated, trained) if shared else (_sequence(inputs, labels), _sequence(inputs, labels, shuffle=True))
+        )
         model = keras.Sequential([keras.Input((2, 1, 4)), keras.layers.Flatten(), *_model(inputs=8).layers])
         model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
         callbacks = [CrossFittedMacroF1(each, name=f"val_{n}", rule="max_f1") for n, each in enumerate(judged)]
