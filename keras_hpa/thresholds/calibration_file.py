@@ -1,15 +1,14 @@
 """A fitted calibrator as a JSON file."""
 
-import json
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_hpa.files import replacing
+from keras_hpa.files import not_as_expected, read_manifest, write_json
 from keras_hpa.thresholds.auto_rule import Auto
 from keras_hpa.thresholds.fixed_rule import Fixed
 from keras_hpa.thresholds.max_f1_rule import MaxF1
@@ -17,7 +16,7 @@ from keras_hpa.thresholds.prevalence_rule import Prevalence
 from keras_hpa.thresholds.report_grid_rule import ReportGrid
 from keras_hpa.thresholds.resampled_rule import Resampled
 from keras_hpa.thresholds.rule import Rule
-from keras_hpa.thresholds.rule_names import RULES
+from keras_hpa.thresholds.rule_names import RULES, as_rule
 
 _FORMAT, _VERSION = "keras_hpa.ThresholdCalibrator", 2
 _CLASSES = {type(rule).__name__: type(rule) for rule in RULES.values()}
@@ -25,11 +24,8 @@ _CLASSES = {type(rule).__name__: type(rule) for rule in RULES.values()}
 
 def write_calibration(path: str | os.PathLike[str], parameters: dict[str, Any], fitted: dict[str, Any]) -> None:
     """Writes plain numbers, texts and lists; JSON knows no infinity, it is written as null."""
-    content = {"format": _FORMAT, "version": _VERSION, "parameters": parameters, **fitted}
-    content["parameters"] = parameters | {"rule": _rule_to_json(parameters["rule"])}
-    text = json.dumps(_to_json(content), indent=1, allow_nan=False)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    content = {"parameters": parameters | {"rule": _rule_to_json(parameters["rule"])}, **fitted}
+    write_json(path, _FORMAT, _VERSION, _to_json(content))
 
 
 def read_calibration(path: str | os.PathLike[str], rule: str | Rule | None = None) -> tuple[dict[str, Any], Any]:
@@ -38,20 +34,42 @@ def read_calibration(path: str | os.PathLike[str], rule: str | Rule | None = Non
     Raises:
         ValueError: if the file is not one of ours, of a version that is not known, or holds a rule of a user's own.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"`path` must name a file written by `save`. Received: {path}, not JSON") from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise ValueError(f"`path` must name a file written by `save`. Received: {path} with another content")
-    if content.get("version") not in (1, _VERSION):
-        raise ValueError(f"`path` must be of version 1 or {_VERSION}. Received: {content.get('version')!r} in {path}")
-    parameters = content["parameters"]
+    content = read_manifest(path, _FORMAT, {1: _FITTED | {"parameters": _PARAMETERS_1, "scores": object}, 2: _FITTED_2})
+    parameters, thresholds, counts = content["parameters"], content["thresholds"], content["counts"]
+    lowest = -np.inf if parameters["from_logits"] else 0
+    for field, is_right, expected in (
+        ("thresholds", all(one is None or one >= lowest for one in thresholds) and thresholds, "probabilities or null"),
+        *((name, len(content[name]) == len(thresholds), "one per class") for name in ("support", "counts", "flags")),
+        ("counts", all(len(row) == 4 and min(row) >= 0 and max(row) < 1e100 for row in counts), "TP, FP, FN and TN"),
+        ("parameters.class_names", len(parameters["class_names"] or thresholds) == len(thresholds), "one per class"),
+    ):
+        if not is_right:
+            raise not_as_expected(path, field, expected, content.get(field, parameters["class_names"]))
     if rule is None:
-        rule = _rule_of_version_1(parameters) if content["version"] == 1 else _rule_from_json(parameters["rule"])
+        try:
+            rule = _rule_of_version_1(parameters) if content["version"] == 1 else _rule_from_json(parameters["rule"])
+            as_rule(rule)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"{os.fspath(path)!r} must hold a rule in field 'parameters'. Received: {error}"
+            ) from error
     kept = ("at_least_one", "class_names", "from_logits")
-    content["thresholds"] = _null_as_infinity(content["thresholds"])
+    content["thresholds"] = _null_as_infinity(thresholds)
     return {"rule": rule, **{name: parameters[name] for name in kept}}, content
+
+
+_FITTED = {
+    "thresholds": [(float, None)],
+    "support": [float],
+    "counts": [[float]],
+    "flags": [[str]],
+}
+_PARAMETERS = {"at_least_one": bool, "class_names": ([(str, float)], None), "from_logits": bool}
+_PARAMETERS_1 = _PARAMETERS | {
+    **{"method": str, "beta": float, "intercept": float, "min_support": int, "num_resamples": int, "seed": int},
+    **{"absent_classes": (str, None), "prevalence": (float, [float], None), "thresholds": (float, [(float, None)])},
+}
+_FITTED_2 = _FITTED | {"parameters": _PARAMETERS | {"rule": (str, {str: object})}}
 
 
 def _rule_to_json(rule: str | Rule) -> Any:
@@ -94,7 +112,7 @@ def _rule_of_version_1(options: dict[str, Any]) -> Rule:
             UserWarning,
             stacklevel=4,
         )
-    rules = {
+    rules: dict[str, Callable[[], Rule]] = {
         "auto": lambda: Auto(**kept, **draws),
         "fixed": lambda: Fixed(_null_as_infinity(options["thresholds"])),
         "prevalence": lambda: Prevalence(options["prevalence"]),

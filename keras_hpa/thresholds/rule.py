@@ -52,7 +52,7 @@ def where_present(
 
 def check_positive(name: str, value: Any) -> None:
     """Raises ValueError unless the option is a finite number above 0."""
-    if not (isinstance(value, Real) and 0 < value < np.inf):
+    if not (isinstance(value, Real) and 0 < value < 1e100):
         raise ValueError(f"`{name}` must be finite and more than 0. Received: {value!r}")
 
 

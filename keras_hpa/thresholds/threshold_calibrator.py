@@ -267,9 +267,10 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
 def _find_thresholds(rule: Rule, classes: list[ClassScores]) -> npt.NDArray[np.float64]:
     found = rule.find_thresholds(classes)
     thresholds = np.array(found, np.float64)
-    if thresholds.shape != (len(classes),) or not (thresholds > -np.inf).all():
+    lowest = np.finfo(np.float64).min if classes[0].from_logits else 0.0
+    if thresholds.shape != (len(classes),) or not (thresholds >= lowest).all():
         raise ValueError(
-            f"`rule` must find one number for each of {len(classes)} classes, or infinity. "
+            f"`rule` must find one score for each of {len(classes)} classes, or infinity. "
             f"Received: {found!r} from {rule!r}"
         )
     return thresholds

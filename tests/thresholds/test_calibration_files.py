@@ -86,7 +86,7 @@ def test_rule_of_ones_own_is_fitted_cloned_and_given_again_to_load(tmp_path):
         ThresholdCalibrator.load(tmp_path / "own.json")
 
 
-@pytest.mark.parametrize("found", [[0.5, 0.5], [0.5, np.nan, 0.5], [0.5, -np.inf, 0.5], 0.5])
+@pytest.mark.parametrize("found", [[0.5, 0.5], [0.5, np.nan, 0.5], [0.5, -np.inf, 0.5], [0.5, -1, 0.5], 0.5])
 def test_rule_that_finds_something_else_is_named(found):
     class Wrong:
         def find_thresholds(self, classes):

@@ -32,17 +32,19 @@ _WORDS = "the data are refused, in words of ours that name the argument and what
 
 @parametrize_with_checks(
     [_Calibrator(rule, from_logits=True) for rule in ("auto", "max_f1")],  # scores of the checks are any numbers
-    expected_failed_checks=lambda calibrator: {
-        "check_do_not_raise_errors_in_init_or_set_params": "arguments are checked where they are given",
-        "check_complex_data": _WORDS,
-        "check_dtype_object": _WORDS,
-        "check_estimators_empty_data_messages": _WORDS,
-        "check_fit2d_predict1d": _WORDS,
-    }
-    | (
-        {"check_sample_weight_equivalence_on_dense_data": "weights are relative; evidence is the number of samples"}
-        if calibrator.rule == "auto"
-        else {}
+    expected_failed_checks=lambda calibrator: (
+        {
+            "check_do_not_raise_errors_in_init_or_set_params": "arguments are checked where they are given",
+            "check_complex_data": _WORDS,
+            "check_dtype_object": _WORDS,
+            "check_estimators_empty_data_messages": _WORDS,
+            "check_fit2d_predict1d": _WORDS,
+        }
+        | (
+            {"check_sample_weight_equivalence_on_dense_data": "weights are relative; evidence is the number of samples"}
+            if calibrator.rule == "auto"
+            else {}
+        )
     ),
     xfail_strict=True,
 )
