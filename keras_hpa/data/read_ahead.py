@@ -61,6 +61,11 @@ class ReadAhead:
             self._pending.clear()
             self._arrays = _Arrays(self.depth + 2)
 
+    def close(self) -> None:
+        """Ends reading ahead: whoever asks from now on gets that batch and no more is read."""
+        self.depth = 0
+        self.forget()
+
     def __del__(self) -> None:
         for pending in getattr(self, "_pending", {}).values():
             pending.cancel()
@@ -83,13 +88,12 @@ class ReadAhead:
         if self._process_id != os.getpid():
             self._begin()
         with self._lock:
-            if self.in_turn and number != self._next:
-                end = number + 1
+            is_turn = number == self._next or not self.in_turn
             self._next = number + 1
-            arrays = self._arrays if end > number + 1 or self._pending else _Arrays(0)
+            wanted = range(self._next, min(self._next + self.depth, end) if is_turn else self._next)
+            arrays = self._arrays if wanted or self._pending else _Arrays(0)
             if self.pool.size:
                 current = self._pending.pop(number, None) or self._start(number, arrays)
-                wanted = range(number + 1, min(number + 1 + self.depth, end))
                 for other in [other for other in self._pending if other not in wanted]:
                     self._pending.pop(other).cancel()
                 for following in wanted:
@@ -102,7 +106,7 @@ class ReadAhead:
         except BaseException:
             self.forget()
             raise
-        if number + 1 >= end:
+        if not wanted:
             self.forget()
         return images
 

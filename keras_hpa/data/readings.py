@@ -12,6 +12,7 @@ sequence on.
 """
 
 import sys
+import weakref
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -47,6 +48,7 @@ class Reading(keras.utils.PyDataset):
         self._is_training = False
         self._has_rehearsed = False
         self._epoch = self._times_set = self._num_read = self._num_steps = 0
+        self._end: weakref.finalize | None = None
         self._follow()
 
     def __len__(self) -> int:
@@ -56,8 +58,12 @@ class Reading(keras.utils.PyDataset):
         return self._batches.get(self._epoch, index)
 
     def on_epoch_begin(self) -> None:
-        call = _innermost_call()
+        call, iterator = _innermost_call()
         self._is_training = call is not None and call.f_code.co_name == "fit"
+        if iterator is not None and self._end is None:
+            # TensorFlow never lets go of a reader; that one lives as long as the call.
+            self._end = weakref.finalize(iterator, self._batches.close)
+            self._end.atexit = False
         if not self._is_training or self._times_set != self._current.times_set:
             self._follow()
         self._num_steps = len(self) if call is None else _num_steps(call) or len(self)
@@ -89,15 +95,17 @@ def takes_reading(sequence: Any, make_reading: Callable[[], Reading]) -> bool:
     return True
 
 
-def _innermost_call() -> FrameType | None:
-    """Finds who reads: inside of `fit`, validation is a call of `evaluate`."""
-    frame: FrameType | None = sys._getframe(1)
+def _innermost_call() -> tuple[FrameType | None, Any]:
+    """Finds who reads, inside of `fit` validation is a call of `evaluate`, and the object that it reads by."""
+    frame: FrameType | None = sys._getframe(2)
+    iterator = None
     while frame is not None:
-        is_named_so = frame.f_code.co_name in ("fit", "evaluate", "predict")
-        if is_named_so and isinstance(frame.f_locals.get("self"), keras.Model):
-            return frame
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, keras.Model) and frame.f_code.co_name in ("fit", "evaluate", "predict"):
+            return frame, iterator
+        iterator = iterator if owner is None else owner
         frame = frame.f_back
-    return None
+    return None, None
 
 
 def _num_steps(call: FrameType) -> int | None:
