@@ -15,7 +15,7 @@ from keras_hpa.data.read_ahead import ReadAhead, make_batch
 from keras_hpa.data.readings import CurrentEpoch, Reading, takes_reading
 from keras_hpa.data.resizing import INTERPOLATIONS, check_image_size
 from keras_hpa.data.sampling import SAMPLERS, RareLabels, Sampler
-from keras_hpa.data.source import Source, subset
+from keras_hpa.data.source import Source, labels_of, subset
 from keras_hpa.data.worker_pool import WorkerPool
 
 
@@ -31,8 +31,9 @@ class MultiChannelSequence(keras.utils.PyDataset):
     any setting. The order is the sequence's alone: `fit(shuffle=True)`, Keras's default, changes nothing.
 
     Args:
-        source: what to read.
-        labels: an array whose rows are the samples' labels; without it, batches are images only, for `predict`.
+        source: what to read: `Samples`, or any source.
+        labels: an array whose rows are the samples' labels, for a plain source: `Samples` have theirs, and others are
+            refused. Without any, batches are images only, for `predict`.
         batch_size: samples in a batch.
         image_size: height and width to which images are resized, or one number for both. Without it all must have one
             size.
@@ -122,8 +123,8 @@ class MultiChannelSequence(keras.utils.PyDataset):
         if interpolation not in INTERPOLATIONS:
             raise ValueError(f"`interpolation` must be one of {sorted(INTERPOLATIONS)}. Received: {interpolation!r}")
         super().__init__(_num_cores() if workers is None else workers, use_multiprocessing, max_queue_size)
-        labels = getattr(source, "labels", None) if labels is None else labels
         self.source = source
+        labels = labels_of(source, labels)
         self.labels = None if labels is None else _check_labels(labels, len(source))
         self.batch_size = batch_size
         self.image_size = None if image_size is None else check_image_size(image_size)

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa import atlas
-from keras_hpa.data import check_image_size
+from keras_hpa.data import Samples, check_image_size, write_kaggle_folder
 from keras_hpa.synthetic_atlas.compartments import Compartments
-from keras_hpa.synthetic_atlas.kaggle_folder import save_kaggle_folder
 from keras_hpa.synthetic_atlas.label_sets import BALANCES, draw_labels
 from keras_hpa.synthetic_atlas.microscope import take_picture
 from keras_hpa.synthetic_atlas.protein import draw_pattern, draw_protein
@@ -22,12 +21,12 @@ _SPINDLE, _BRIDGE = atlas.CLASS_NAMES.index("Mitotic spindle"), atlas.CLASS_NAME
 
 
 class SyntheticAtlas:
-    """Draws fields of cells as the Human Protein Atlas images them: a data set that needs no download.
+    """Draws fields of cells that resemble those of the Human Protein Atlas: a data set without a download.
 
     Each sample shows 164 micrometres of a culture of one of seven kinds of cells in the four channels of
-    `keras_hpa.atlas.CHANNELS`: microtubules, protein, nucleus and endoplasmic reticulum. The protein lies where the
-    definitions of its classes say, relative to what was drawn in the other channels; then a microscope blurs, mixes,
-    lights and digitises the field. Protein strength varies widely, down to barely above the background.
+    `keras_hpa.atlas.CHANNELS`: microtubules, protein, nucleus and endoplasmic reticulum. The protein is drawn where the
+    definitions of its classes place it, relative to the other channels. A simulated microscope then adds blur,
+    bleed-through, uneven illumination and noise. Protein intensity varies widely, down to just above the background.
 
     A sample is a pure function of `seed`, its index and `image_size`; asking for other samples, in other orders or
     processes, changes nothing, and another `image_size` shows the same cells at another resolution. (A picture that
@@ -39,12 +38,13 @@ class SyntheticAtlas:
         seed: decides everything that is drawn, at least 0.
         balance: `"atlas"` draws label sets as often as they occur in the 31,072 training samples of the challenge;
             `"uniform"` makes all 28 classes equally frequent.
-        wrong_labels: the share of samples, 0 to 1, whose `labels` are those of another sample drawn at random, as an
-            annotator's mistake would have it. The images show `true_labels`.
+        wrong_labels: the share of samples, 0 to 1, whose `labels` are replaced by those of another random sample, to
+            imitate annotation errors. The images show `true_labels`.
 
     Attributes:
-        labels: uint8 of shape `(num_samples, 28)`, what the samples are said to carry.
-        true_labels: the same, what was drawn.
+        samples: these images as `Samples`, with `labels` and the names of the classes.
+        labels: uint8 of shape `(num_samples, 28)`, with the wrong ones.
+        true_labels: the same without errors: the classes that were drawn.
         ids: one id per sample.
         channels: `("red", "green", "blue", "yellow")`.
 
@@ -52,10 +52,13 @@ class SyntheticAtlas:
         TypeError, ValueError: if an argument is not of its kind or out of its range.
 
     Example:
-        >>> source = SyntheticAtlas(100, image_size=(64, 64), balance="uniform")
-        >>> source.read(0).shape, source.read(0).dtype, source.labels.shape
+        >>> drawn = SyntheticAtlas(100, image_size=(64, 64), balance="uniform")
+        >>> drawn.read(0).shape, drawn.read(0).dtype, drawn.labels.shape
         ((64, 64, 4), dtype('uint8'), (100, 28))
-        >>> sorted(source.masks(0))[:3]
+        >>> train, validation = drawn.samples.split(validation_size=0.2)
+        >>> len(train), len(validation)
+        (81, 19)
+        >>> sorted(drawn.masks(0))[:3]
         ['Actin filaments', 'Aggresome', 'Cell junctions']
 
     References:
@@ -90,6 +93,13 @@ class SyntheticAtlas:
     def __len__(self) -> int:
         return self.num_samples
 
+    def __repr__(self) -> str:
+        return f"SyntheticAtlas({self.num_samples} samples of {self.image_size}, seed={self.seed})"
+
+    @property
+    def samples(self) -> Samples:
+        return Samples(self, self.labels, class_names=atlas.CLASS_NAMES)
+
     def read(self, index: int) -> npt.NDArray[np.uint8]:
         """Draws a sample: uint8 of shape `(height, width, 4)`, channels as in `channels`."""
         index = self._check_index(index)
@@ -120,8 +130,8 @@ class SyntheticAtlas:
     def masks(self, index: int) -> dict[str, npt.NDArray[np.bool_]]:
         """The compartments that were drawn in a sample, as boolean masks of shape `(height, width)`.
 
-        `"cell"`, `"nucleus"` and `"nucleolus"`, and under the name of each of the 28 classes where its protein lies
-        in these cells, whether the sample carries it or not.
+        `"cell"`, `"nucleus"` and `"nucleolus"`, and for each of the 28 classes, by name, where its protein would be
+        in these cells, whether the sample has the class or not.
         """
         cells = self._compartments(self._check_index(index))
         pictures = {"cell": cells.body, "nucleus": cells.nucleus, "nucleolus": cells.nucleoli}
@@ -129,20 +139,16 @@ class SyntheticAtlas:
         return {name: _to_mask(_reduce(picture, self.image_size)) for name, picture in pictures.items()}
 
     def save(self, root: str | Path, *, num_test: int = 0) -> None:
-        """Writes the samples as a folder in Kaggle's layout, with a progress bar.
-
-        `train.csv` (`Id,Target`) and `train/{id}_{channel}.png`; the last `num_test` samples go to `test/` and their
-        ids to `sample_submission.csv` (`Id,Predicted`). A run that was interrupted is taken up where it stopped; a
-        file is there in full or not at all.
+        """Writes the samples as a folder in Kaggle's layout, with a progress bar: `write_kaggle_folder(samples, root)`.
 
         Args:
             root: the folder. It must not exist, be empty, or hold what an earlier call with the same arguments left.
-            num_test: how many of the samples form the test set.
+            num_test: how many of the samples, the last ones, form the test set.
 
         Raises:
             ValueError: if `num_test` is out of range or the folder holds something else.
         """
-        save_kaggle_folder(self, Path(root), num_test=_check_count("num_test", num_test))
+        write_kaggle_folder(self.samples, root, num_test=num_test)
 
     def _compartments(self, index: int) -> Compartments:
         pixel = FIELD / max(self.image_size)
