@@ -1,9 +1,12 @@
 """What a sequence gives Keras, and everybody else meanwhile."""
 
 import copy
+import gc
 import pickle
 import random
-import threading
+import time
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import keras
@@ -12,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keras_hpa import MultiChannelSequence
-from tests.data.numbered import Recorder, make_sequence, numbered, numbers_of, shuffled
+from keras_hpa import ArraySource, MultiChannelSequence
+from tests.data.numbered import Recorder, make_sequence, numbers_of, shuffled
 
 ran_out = pytest.mark.filterwarnings("ignore:Your input ran out of data")
 
@@ -21,19 +24,6 @@ ran_out = pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.fixture(scope="module")
 def recorder():
     return Recorder()
-
-
-class _Call(keras.callbacks.Callback):
-    """Calls something after some batches of the training."""
-
-    def __init__(self, function, batches=(1,)):
-        super().__init__()
-        self.function = function
-        self.batches = batches
-
-    def on_train_batch_end(self, batch, logs=None):
-        if batch in self.batches:
-            self.function()
 
 
 class _Pure:
@@ -60,7 +50,7 @@ class _Pure:
         return seen
 
 
-_looks = st.sampled_from(["peek", "attributes", "copy", "pickle", "loop", "iterate", "evaluate", "predict"])
+_looks = st.sampled_from(["peek", "attributes", "copy", "pickle", "loop", "iterate", "threads", "evaluate", "predict"])
 _fits = st.tuples(
     st.just("fit"), st.integers(1, 3), st.none() | st.integers(1, 6), st.booleans(), st.none() | _looks, st.booleans()
 )
@@ -84,12 +74,31 @@ def _look(what, sequence, pure, recorder):
             assert [numbers_of(sequence[index]) for index in range(pure.length)] == pure.first()
         case "iterate":
             assert [numbers_of(batch) for batch in sequence] == pure.first()
+        case "threads":
+            with ThreadPoolExecutor(3) as threads:
+                batches = threads.map(sequence.__getitem__, [*range(pure.length)] * 2)
+                assert [numbers_of(batch) for batch in batches] == pure.first() * 2
         case "evaluate":
             assert recorder.evaluate(sequence) == pure.first()
             assert recorder.evaluate(sequence, steps=1) == pure.first(1)
         case "predict":
             recorder.network.predict(sequence, verbose=0)
     return sequence
+
+
+class _LookingOn(keras.callbacks.Callback):
+    """Does in the middle of a training what must change nothing."""
+
+    def __init__(self, *arguments):
+        super().__init__()
+        self.what, self.sequence, self.pure, self.recorder = arguments
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch in (0, 1):
+            _look(self.what, self.sequence, self.pure, self.recorder)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.pure.epoch = self.sequence.epoch
 
 
 @ran_out
@@ -118,15 +127,12 @@ def test_any_calls_in_any_order(recorder, num_samples, batch_size, length, worke
     for action in [*actions, "attributes", "loop"]:
         match action:
             case "fit", epochs, steps, shuffle, look, is_validated:
-                callbacks = [_Call(lambda look=look: _look(look, sequence, copy.copy(now), recorder), (0, 1))]
-                now = copy.copy(pure)
-                after = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: setattr(now, "epoch", sequence.epoch))
-                expected = pure.fit(epochs, steps)
+                callback = _LookingOn(look, sequence, copy.copy(pure), recorder)
                 arguments = {"validation_data": sequence} if is_validated else {}
                 fitted = recorder.fit(
-                    sequence, [*callbacks, after], epochs=epochs, steps_per_epoch=steps, shuffle=shuffle, **arguments
+                    sequence, [callback], epochs=epochs, steps_per_epoch=steps, shuffle=shuffle, **arguments
                 )
-                assert fitted == expected
+                assert fitted == pure.fit(epochs, steps)
             case "resume", epoch:
                 sequence.epoch = pure.epoch = epoch
             case "go on":
@@ -135,3 +141,50 @@ def test_any_calls_in_any_order(recorder, num_samples, batch_size, length, worke
             case look:
                 sequence = _look(look, sequence, pure, recorder)
         assert sequence.epoch == pure.epoch
+
+
+def test_worker_processes_give_what_the_pure_function_gives(recorder):
+    sequence = make_sequence(7, batch_size=2, shuffle=True, workers=2, use_multiprocessing=True)
+    pure = _Pure(7, 2, 4)
+    callback = _LookingOn("loop", sequence, copy.copy(pure), recorder)
+    assert recorder.fit(sequence, [callback], epochs=2, validation_data=sequence) == pure.fit(2)
+    for what in ("peek", "threads", "evaluate", "predict", "loop"):
+        _look(what, sequence, pure, recorder)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("read", ["fit", "evaluate", "predict", "loop", "peek", "abandoned"])
+def test_idle_sequence_holds_no_batch(recorder, read, workers):
+    images = np.ones((16, 128, 128, 4), "float32")
+    sequence = MultiChannelSequence(ArraySource(images), np.ones(16), batch_size=4, workers=workers)
+    network = keras.Sequential(
+        [keras.Input((128, 128, 4)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)]
+    )
+    network.compile("sgd", "mse", run_eagerly=True)
+    network.fit(images[:2], np.ones(2), verbose=0)
+    gc.collect()
+    tracemalloc.start()
+    match read:
+        case "fit":
+            network.fit(sequence, epochs=2, verbose=0, validation_data=sequence)
+        case "evaluate" | "predict":
+            getattr(network, read)(sequence, verbose=0)
+        case "loop":
+            for _index in range(len(sequence)):
+                sequence[_index]
+        case "peek":
+            sequence[2]
+        case "abandoned":
+            next(iter(sequence))
+    deadline = time.monotonic() + 5
+    while (held := _held_by_batches()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    tracemalloc.stop()
+    assert not held
+
+
+def _held_by_batches():
+    gc.collect()
+    filters = [tracemalloc.Filter(True, "*/keras_hpa/data/*")]
+    statistics = tracemalloc.take_snapshot().filter_traces(filters).statistics("filename")
+    return sum(statistic.size for statistic in statistics) // 2**17
