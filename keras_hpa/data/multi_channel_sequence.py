@@ -64,9 +64,9 @@ class MultiChannelSequence(keras.utils.PyDataset):
         max_queue_size: how many batches are kept ready.
 
     Attributes:
-        epoch: the epoch that is read next. It moves on when Keras has read a whole epoch in `fit` or `evaluate`, not
-            in `predict`, and may be set between two calls of `fit`. Hand `evaluate` a sequence of its own while `fit`
-            goes on with this one.
+        epoch: the epoch whose batches `sequence[index]` gives. `fit` moves it on when it has trained on a whole epoch;
+            `evaluate`, `predict`, copying, looking at batches and reading attributes leave it. It may be set, in the
+            middle of `fit` too, which goes on with that epoch.
 
     Raises:
         ValueError: if an argument is not as above; from reading a batch, if a sample cannot be read or its size or type

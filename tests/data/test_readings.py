@@ -152,6 +152,33 @@ def test_worker_processes_give_what_the_pure_function_gives(recorder):
         _look(what, sequence, pure, recorder)
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_fit_reads_ahead_whatever_order_keras_asks_for(recorder, shuffle):
+    read = []
+
+    class Counted(ArraySource):
+        def read(self, index):
+            read.append(index)
+            return super().read(index)
+
+    source = Counted(np.zeros((24, 2, 2, 4), "uint8"))
+    sequence = MultiChannelSequence(source, np.arange(24), batch_size=1, workers=1, max_queue_size=2)
+    fitted = recorder.fit(sequence, epochs=2, shuffle=shuffle)
+    assert fitted == [[number] for number in range(24)] * 2
+    # A rehearsal fetches two batches at most, and two are read ahead of it: nothing else is read in vain.
+    assert 48 <= len(read) <= 48 + 8
+
+
+def test_two_trainings_at_a_time_do_not_share_where_they_are():
+    sequence = make_sequence(7, batch_size=2, shuffle=True, workers=2)
+    recorders = [Recorder(), Recorder()]
+    for one in recorders:  # graphs and weights are made in turn
+        one.fit(make_sequence(2))
+    with ThreadPoolExecutor(2) as threads:
+        fitted = [*threads.map(lambda one: one.fit(sequence, epochs=3), recorders)]
+    assert fitted == [_Pure(7, 2, 4).fit(3)] * 2
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("read", ["fit", "evaluate", "predict", "loop", "peek", "abandoned"])
 def test_idle_sequence_holds_no_batch(recorder, read, workers):
