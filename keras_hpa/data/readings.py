@@ -72,7 +72,7 @@ class Reading(keras.utils.PyDataset):
         is_rehearsal, self._has_rehearsed = not self._has_rehearsed, True
         if not self._is_training:
             self._batches.forget()
-        elif not is_rehearsal:
+        elif not is_rehearsal and self._times_set == self._current.times_set:
             # With `steps_per_epoch` an epoch of Keras is a part of one of ours; Keras lets none of it out.
             self._num_read += self._num_steps
             if self._num_read >= len(self):
