@@ -61,7 +61,7 @@ def test_interpreter_does_not_wait_for_what_nobody_will_use(tmp_path, use_proces
         assert ending.stdout.readline() == "end\n"
         start = time.monotonic()
         _, errors = ending.communicate(timeout=30)
-        assert time.monotonic() - start < 3  # of which half a second is ours; the first read would take 10
+        assert time.monotonic() - start < 6  # most of it the backend's own end; one read would take 10
     assert (ending.returncode, "Traceback" in errors) == (0, False), errors
 
 
