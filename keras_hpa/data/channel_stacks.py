@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy.typing as npt
 
-from keras_hpa.data.readers import read_stack
-from keras_hpa.data.sample_paths import check_below, check_names, check_pattern
+from keras_hpa.data.image_content import MAX_BYTES
+from keras_hpa.data.read_stack import read_stack
+from keras_hpa.data.sample_paths import check_names, check_pattern
 
 
 class ChannelStacks:
@@ -20,6 +21,7 @@ class ChannelStacks:
             calls them, or "0", "1", ... Where a file names its channels, the names are held against these.
         pattern: a file's path below `root`, with `{id}` where it belongs.
         axes: what the axes of the files are, such as "CYX"; read from each file unless given.
+        max_bytes: a file whose image would take more when decoded is refused before it is.
 
     Raises:
         FileNotFoundError: if `root` is not a folder, or a sample's file is missing.
@@ -45,11 +47,14 @@ class ChannelStacks:
         channels: Sequence[str] | None = None,
         pattern: str = "{id}.tif",
         axes: str | None = None,
+        max_bytes: int = MAX_BYTES,
     ):
         self.root = Path(root)
         self.ids = tuple(ids)
         self.pattern = pattern
         self.axes = axes
+        self.max_bytes = max_bytes
+        self._first_names: tuple[str, ...] | None = None
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
         check_pattern(pattern, {"id"})
@@ -91,8 +96,7 @@ class ChannelStacks:
     def _read(self, index: int) -> tuple[npt.NDArray, tuple[str, ...] | None]:
         path = self.path(index)
         try:
-            check_below(path, self.root)
-            return read_stack(path, axes=self.axes)
+            return read_stack(path, axes=self.axes, max_bytes=self.max_bytes, root=self.root)
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"Sample {self.ids[index]!r}: {error}") from None
 
