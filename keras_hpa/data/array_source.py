@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.atlas import CHANNELS
+from keras_hpa.data.byte_order import to_native
 
 
 class ArraySource:
@@ -58,4 +59,4 @@ class ArraySource:
         return f"ArraySource({len(self)} samples, channels={self.channels})"
 
     def read(self, index: int) -> npt.NDArray:
-        return np.asarray(self.images[index])
+        return to_native(self.images[index])

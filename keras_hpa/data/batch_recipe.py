@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.augmentation import Augmentation
+from keras_hpa.data.byte_order import to_native
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.sampling import Sampler
 from keras_hpa.data.source import Source
@@ -73,7 +74,7 @@ class BatchRecipe:
         """Makes the image at one of `places(number)`, complete but for its scale if nothing needs that before."""
         pass_number = number // self.batches_per_pass
         sample = int(self._order(pass_number)[place])
-        image = read = self.source.read(sample)
+        image = read = to_native(self.source.read(sample))
         if image.ndim != 3 or image.shape[2] != len(self.source.channels) or image.dtype.kind not in "iuf":
             raise ValueError(
                 f"`source.read` must give integers or floats of shape (height, width, {len(self.source.channels)}). "

@@ -1,6 +1,7 @@
 """A source of samples whose channels lie in one file together."""
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -85,13 +86,29 @@ class ChannelStacks:
 
     def read(self, index: int) -> npt.NDArray:
         image, names = self._read(index)
-        if image.shape[2] != len(self.channels) or (names is not None and not _agree(names, self.channels)):
+        if image.shape[2] != len(self.channels) or not _agree(names, self.channels, partly=False):
             found = f"{image.shape[2]} channels" if names is None else f"channels {names}"
             raise ValueError(
                 f"Sample {self.ids[index]!r} must have the channels {self.channels}. "
                 f"Received: {found} in {os.fspath(self.path(index))!r}"
             )
+        if index and names is not None and _plain(names) != _plain(self.channels):
+            others = self._names_of_first()
+            if not _agree(names, others, partly=True):
+                raise ValueError(
+                    f"All samples must have their channels in one order. Received: sample {self.ids[index]!r} with "
+                    f"channels {names} in {os.fspath(self.path(index))!r}, but sample {self.ids[0]!r} with {others}"
+                )
         return image
+
+    def _names_of_first(self) -> tuple[str, ...] | None:
+        """What the first file calls its channels, for names of one's own say nothing of the files' order."""
+        if self._first_names is None:
+            try:
+                self._first_names = self._read(0)[1] or ()
+            except (ValueError, FileNotFoundError):  # an error of its own, where it is read
+                self._first_names = ()
+        return self._first_names or None
 
     def _read(self, index: int) -> tuple[npt.NDArray, tuple[str, ...] | None]:
         path = self.path(index)
@@ -101,6 +118,17 @@ class ChannelStacks:
             raise type(error)(f"Sample {self.ids[index]!r}: {error}") from None
 
 
-def _agree(names: tuple[str, ...], channels: tuple[str, ...]) -> bool:
-    """Own names for a file's channels are welcome; the file's names in another order are a mix-up."""
-    return names == channels or not set(names) & set(channels)
+def _agree(names: tuple[str, ...] | None, channels: tuple[str, ...] | None, *, partly: bool) -> bool:
+    """Own names for a file's channels are welcome; a name that stands in another place is a mix-up."""
+    if names is None or channels is None:
+        return True
+    pairs = [(theirs, ours) for theirs, ours in zip(_plain(names), _plain(channels), strict=False) if theirs and ours]
+    different = {name for theirs, ours in pairs if theirs != ours for name in (theirs, ours)}
+    shared = {theirs for theirs, _ in pairs} & {ours for _, ours in pairs}
+    return not (different & shared if partly else different and shared)
+
+
+def _plain(names: tuple[str, ...]) -> list[str]:
+    """Names as people compare them: "DAPI", "dapi" and " Dapi" are one, and so are "Alexa 488" and "alexa-488"."""
+    folded = [unicodedata.normalize("NFKC", name).casefold() for name in names]
+    return ["".join(letter for letter in name if letter.isalnum()) or name for name in folded]

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
+from keras_hpa.data.byte_order import to_native
 from keras_hpa.data.resizing import INTERPOLATIONS, check_image_size, resize_image
 from keras_hpa.data.source import Source
 
@@ -224,7 +225,7 @@ class _Builder:
         (self.path / _PLAN).unlink()
 
     def _image(self, index: int) -> npt.NDArray:
-        image = self.source.read(index)
+        image = to_native(self.source.read(index))
         return image if self.size is None else resize_image(image, self.size, self.interpolation)
 
     def _digest(self) -> str:
