@@ -64,7 +64,7 @@ class Declared:
         if self.bits < 8:
             raise Unreadable(f"it has {self.bits} bits a value, not 8 or more")
         if self.has_alpha:
-            raise Unreadable("it must have no transparency")
+            raise Unreadable("it must have no transparency; a fourth channel must not be marked as such")
         if self.meaning not in ("gray", "inverted", "palette", "RGB"):
             raise Unreadable(f"its values are colours ({self.meaning}), not intensities: convert it to gray or RGB")
         if self.meaning == "inverted" and self.dtype.kind == "f":

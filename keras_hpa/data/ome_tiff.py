@@ -48,20 +48,33 @@ def find_planes(
     if elsewhere is not None:
         content = read_sibling(_bare_name(elsewhere.get("MetadataFile")))
         root = _parse(content.decode("utf-8", "replace"))
-    images = [node for node in root if _tag(node) == "Image" and not _BESIDE_THE_IMAGE.match(node.get("Name", ""))]
+    images = [node for node in root if _tag(node) == "Image"]
     own = _own_names(root, images, file_name)
-    ours = [image for image in images if any(_file_of(data) in own for data in _planes_of(image))]
-    if len(ours) != 1:
-        raise Unreadable(f"it holds pages of {len(ours)} images of its OME-XML, not of one: save each as its own file")
-    return _planes(ours[0], own, pages, open_sibling, root)
+    ours, beside = [], set()
+    for image in images:
+        here = [data for data in _planes_of(image) if _file_of(data) in own]
+        if _BESIDE_THE_IMAGE.match(image.get("Name", "")):
+            beside |= {int(data.get("IFD", 0)) for data in here}
+        elif here:
+            ours.append(image)
+    if not ours:
+        raise Unreadable(f"its OME-XML does not say which of the images it describes lie in {file_name!r}")
+    if len(ours) > 1:
+        raise Unreadable(f"it holds {len(ours)} images, not one: save each as a file of its own")
+    full = [page for number, page in enumerate(pages) if number not in beside and not is_reduced(page)]
+    return _planes(ours[0], root, own, pages, full or pages, open_sibling)
 
 
 def _planes(
-    image: ElementTree.Element, own: set[str | None], pages: Pages, open_sibling: Callable[[str], Pages],
+    image: ElementTree.Element,
     root: ElementTree.Element,
+    own: set[str | None],
+    pages: Pages,
+    full: Pages,
+    open_sibling: Callable[[str], Pages],
 ) -> Planes:
-    pixels = _child(image, "Pixels")
-    full = [page for page in pages if not is_reduced(page)] or pages
+    """Finds the pages of an image; those of the file, which are `pages`, must all be its, but for what is not full."""
+    pixels = next(node for node in image if _tag(node) == "Pixels")
     order = pixels.get("DimensionOrder", "XYCZT")[:1:-1]
     sizes = {axis: int(pixels.get(f"Size{axis}", 1)) for axis in "XYCZT"}
     channels = [node for node in pixels if _tag(node) == "Channel"]
@@ -103,6 +116,8 @@ def _planes(
     if len(found) != num_planes:
         raise Unreadable(f"its OME-XML declares {num_planes} planes, of which {num_planes - len(found)} are missing")
     planes = [found[number] for number in sorted(found)]
+    if len({(id(page.parent), page.offset) for page in planes}) < num_planes:
+        raise Unreadable("its OME-XML gives one page to two planes")
     used = {page.offset for page in planes if page.parent is pages[0].parent}
     if any(page.offset not in used for page in full):
         raise Unreadable(f"it has {len(full)} pages, of which its OME-XML names {len(used)}")

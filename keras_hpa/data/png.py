@@ -41,7 +41,7 @@ def read_png(file: BinaryIO, max_bytes: int) -> ImageContent:
     content = start + file.read()
     chunks = _check_chunks(content)
     if b"eXIf" in chunks:
-        declared.orientation = exif_orientation(chunks[b"eXIf"][0][8:])
+        declared.orientation = exif_orientation(bytes(chunks[b"eXIf"][0][8:-4]))
     if color == 2:
         return ImageContent(declared.upright(decode_with_opencv(content, declared.shape)), "YXS")
     palette = None

@@ -43,7 +43,9 @@ def read_content(
     try:
         with open_file(text, below) as file:
             if suffix in _TIFFS:
-                content = _TIFFS[suffix](file, max_bytes, name, lambda other: open_file(os.path.join(folder, other), below))
+                content = _TIFFS[suffix](
+                    file, max_bytes, name, lambda other: open_file(os.path.join(folder, other), below)
+                )
             else:
                 content = _READERS[suffix](file, max_bytes)
         content.array = to_native(content.array)

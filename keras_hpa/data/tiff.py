@@ -1,7 +1,6 @@
 """TIFF, by tifffile, which knows every kind that microscopes write."""
 
 import gzip
-import json
 import math
 import os
 import tempfile
@@ -17,15 +16,13 @@ import tifffile
 from keras_hpa.data.image_content import SPARE_BYTES, Declared, ImageContent, Unreadable, check_bytes
 from keras_hpa.data.image_file import check_signature
 from keras_hpa.data.ome_tiff import Pages, Planes, find_planes
-from keras_hpa.data.tiff_pages import check_chain, check_page, is_reduced, palette_of
+from keras_hpa.data.tiff_pages import check_chain, check_page, is_reduced, palette_of, said_axes, said_shape
 
 _BESIDE_THE_IMAGE = {"label", "macro", "map", "thumbnail"}  # what slide scanners put there
 _ONE_BY_ONE = {"generic", "shaped", "uniform"}
 
 
-def read_tiff(
-    file: IO[bytes], max_bytes: int, file_name: str, open_sibling: Callable[[str], BinaryIO]
-) -> ImageContent:
+def read_tiff(file: IO[bytes], max_bytes: int, file_name: str, open_sibling: Callable[[str], BinaryIO]) -> ImageContent:
     """Reads the image of a TIFF.
 
     Args:
@@ -37,7 +34,10 @@ def read_tiff(
     with ExitStack() as opened:
 
         def open_pages(name: str) -> Pages:
-            return list(_open(opened.enter_context(open_sibling(name)), opened).pages)
+            try:
+                return list(_open(opened.enter_context(open_sibling(name)), opened).pages)
+            except Unreadable as error:
+                raise Unreadable(f"of {name!r}, which holds a part of its image: {error}") from error.__cause__
 
         def read(name: str) -> bytes:
             return opened.enter_context(open_sibling(name)).read(SPARE_BYTES)
@@ -100,9 +100,7 @@ def _open(file: IO[bytes], opened: ExitStack) -> tifffile.TiffFile:
     return opened.enter_context(tifffile.TiffFile(_Nameless(file)))
 
 
-def _planes_of_series(
-    tiff: tifffile.TiffFile, pages: Pages
-) -> tuple[Planes, tifffile.TiffPageSeries | None]:
+def _planes_of_series(tiff: tifffile.TiffFile, pages: Pages) -> tuple[Planes, tifffile.TiffPageSeries | None]:
     """Finds the one image of a file that is no OME-TIFF, at full resolution; what would be left unread is an error."""
     members = {id(series): _members(series, pages) for whole in tiff.series for series in whole.levels}
     covered = {page.offset for listed in members.values() for page in listed}
@@ -116,10 +114,8 @@ def _planes_of_series(
     listed = sorted((page for whole in series for page in members[id(whole)]), key=lambda page: page.offset)
     if len(series) == 1:
         whole = series[0]
-        shape, axes = whole.get_shape(squeeze=False), whole.get_axes(squeeze=False)
         listed = members[id(whole)]
-        _check_shape(listed[0], math.prod(shape) if whole.kind == "shaped" else listed[0].size)
-        return Planes(listed, shape, _as_said(axes, shape, listed[0])), whole
+        return Planes(listed, whole.get_shape(squeeze=False), _as_said(whole, listed[0])), whole
     kinds = {(page.shape, page.dtype) for page in listed}
     is_stack = all(whole.kind in _ONE_BY_ONE and not whole.keyframe.is_subifd for whole in series)
     if len(kinds) > 1 or not is_stack or any(whole.kind == "shaped" and len(whole) > 1 for whole in series):
@@ -138,22 +134,17 @@ def _members(series: tifffile.TiffPageSeries, pages: Pages) -> Pages:
     return [by_offset.get(page.offset) or page.aspage() for page in listed]
 
 
-def _check_shape(page: tifffile.TiffPage, num_values: int) -> None:
-    """tifffile writes the shape of an array into the first page of it."""
-    text = page.shaped_description or ""
-    declared = json.loads(text)["shape"] if text.startswith("{") else None
-    if declared is not None and math.prod(declared) != num_values:
-        raise Unreadable(f"it is truncated: it declares shape {tuple(declared)}, and has {num_values} values")
-
-
-def _as_said(axes: str, shape: tuple[int, ...], page: tifffile.TiffPage) -> str:
+def _as_said(series: tifffile.TiffPageSeries, page: tifffile.TiffPage) -> str:
     """Replaces letters that tifffile makes up where the file says nothing of an axis."""
-    text = page.shaped_description or ""
-    if text.startswith("{") and "axes" not in json.loads(text):
-        has_components = any(axis == "S" and length > 1 for axis, length in zip(axes, shape, strict=True))
-        is_known = "Q" not in axes or has_components or page.tags.valueof(274, 1) != 1
-        return axes.replace("Q", "?") if is_known else "?" * len(axes)
-    return axes.replace("I", "?")
+    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    said, num_values = said_shape(page), math.prod(shape)
+    if said is not None and math.prod(said) not in {num_values, num_values if series.kind == "shaped" else page.size}:
+        raise Unreadable(f"it is truncated: it declares shape {said}, and has {num_values} values")
+    if said is None or said_axes(page):
+        return axes.replace("I", "?")
+    has_components = any(axis == "S" and length > 1 for axis, length in zip(axes, shape, strict=True))
+    is_known = "Q" not in axes or has_components or page.tags.valueof(274, 1) != 1
+    return axes.replace("Q", "?").replace("I", "?") if is_known else "?" * len(axes)
 
 
 def _decode(planes: Planes, max_bytes: int, series: tifffile.TiffPageSeries | None = None) -> ImageContent:

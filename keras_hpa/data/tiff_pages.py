@@ -1,5 +1,6 @@
 """Pages of a TIFF: whether they are whole, and what each declares."""
 
+import json
 import math
 import struct
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ _MEANINGS = {0: "inverted", 1: "gray", 2: "RGB", 3: "palette"}
 _JPEG, _JPEG_2000, _PNG, _WEBP = {6, 7}, {33003, 33004, 33005, 34712}, {34933}, {50001}
 _COMPRESSIONS = {1, 5, 8, 32773, 32946, 34925, 50000} | _JPEG | _JPEG_2000 | _PNG | _WEBP
 _REDUCED, _MASK = 1, 4
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
 def check_chain(file: BinaryIO, size: int) -> None:
@@ -33,7 +35,7 @@ def check_chain(file: BinaryIO, size: int) -> None:
     order = "<" if file.read(2) == b"II" else ">"
     try:
         (version,) = read("H", 2)
-        word, count_type, entry = ("Q", "Q", "HHQQ") if version == 43 else ("I", "H", "HHII")
+        word, count_type, entry = ("Q", "Q", "HHQ8s") if version == 43 else ("I", "H", "HHI4s")
         seen = set()
         (page,) = read(word, 8 if version == 43 else 4)
         while page:
@@ -48,9 +50,12 @@ def check_chain(file: BinaryIO, size: int) -> None:
             if first + length > size:
                 raise Unreadable("it is truncated")
             file.seek(first)
-            for code, _, number, _ in struct.iter_unpack(order + entry, file.read(length)):
+            for code, kind, number, value in struct.iter_unpack(order + entry, file.read(length)):
                 if code in _LISTS and number > _MOST_IN_LIST:
                     raise Unreadable(f"it has a page in {number} pieces, more than {_MOST_IN_LIST}")
+                num_bytes = number * _SIZES.get(kind, 0)
+                if code < 2**15 and len(value) < num_bytes > size - struct.unpack(order + word, value)[0]:
+                    raise Unreadable("it is truncated")  # what a program keeps for itself may be missing
             (page,) = read(word, first + length)
     except (struct.error, OverflowError, ValueError):
         raise Unreadable("it is truncated") from None
@@ -95,6 +100,21 @@ def check_page(page: tifffile.TiffPage, max_bytes: int) -> Declared:
     return declared
 
 
+def said_shape(page: tifffile.TiffPage) -> tuple[int, ...] | None:
+    """What tifffile wrote into the first page of an array: its shape."""
+    return tuple(_shaped(page)["shape"]) if _shaped(page) else None
+
+
+def said_axes(page: tifffile.TiffPage) -> str:
+    """What a user had tifffile write into the first page of an array: its axes."""
+    return str(_shaped(page).get("axes", "")).upper()
+
+
+def _shaped(page: tifffile.TiffPage) -> dict[str, Any]:
+    text = page.shaped_description or ""
+    return json.loads(text) if text.startswith("{") else {}
+
+
 def palette_of(page: tifffile.TiffPage, declared: Declared) -> npt.NDArray | None:
     """Gives a row of colours for each value, in the type of the values."""
     if declared.meaning != "palette" or page.colormap is None:
@@ -113,6 +133,8 @@ def _declared(page: tifffile.TiffPage) -> Declared:
     if photometric == 6 and page.compression in _JPEG:  # decodes to RGB
         meaning = "RGB"
     has_alpha = any(int(extra) in (1, 2) for extra in page.extrasamples) or bool(page.subfiletype & _MASK)
+    if has_alpha and "C" in said_axes(page):  # tifffile takes four channels of bytes for RGB and transparency
+        meaning, has_alpha = "gray", False
     orientation = page.tags.valueof(274, 1)
     orientation = int(orientation) if orientation in range(1, 9) else 1
     return Declared(page.shape, page.dtype, page.bitspersample, meaning, has_alpha, orientation)
