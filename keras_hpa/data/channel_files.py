@@ -90,8 +90,9 @@ class ChannelFiles:
 
     def select_channels(self, names: Sequence[str]) -> "ChannelFiles":
         """Makes the same source with some of its channels; the files of the others are not opened."""
-        options = {"pattern": self.pattern, "missing": self.missing, "max_bytes": self.max_bytes}
-        return ChannelFiles(self.root, self.ids, channels=names, **options)
+        return ChannelFiles(
+            self.root, self.ids, channels=names, pattern=self.pattern, missing=self.missing, max_bytes=self.max_bytes
+        )
 
     def path(self, index: int, channel: str) -> Path:
         """Gives the path of the file that holds one channel of one sample, whether it exists or not."""

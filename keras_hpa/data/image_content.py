@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -117,11 +118,14 @@ def strongest_color(image: npt.NDArray) -> int | None:
 
     def blocks() -> Iterator[npt.NDArray]:
         rows = max(1, 2**20 // image[0].size)
-        yield from (image[first : first + rows].astype(float) for first in range(0, len(image), rows))
+        for first in range(0, len(image), rows):
+            block = np.ascontiguousarray(image[first : first + rows])
+            yield block if block.dtype in (np.uint8, np.uint16) else block.astype(float)
 
-    light = np.sum([block.sum(axis=(0, 1)) for block in blocks()], axis=0)
+    light = np.sum([cv2.sumElems(block)[:3] for block in blocks()], axis=0)
     strongest = int(light.argmax())
-    difference = np.sum([np.abs(block - block[..., [strongest]]).sum(axis=(0, 1)) for block in blocks()], axis=0)
+    colors = (cv2.split(block) for block in blocks())
+    difference = np.sum([[cv2.norm(one, block[strongest], cv2.NORM_L1) for one in block] for block in colors], axis=0)
     return strongest if (np.minimum(light, difference) <= 0.1 * light.max()).all() else None
 
 

@@ -95,7 +95,6 @@ def _hash(image: npt.NDArray) -> npt.NDArray[np.int8]:
     for channel in range(image.shape[2]):
         frequencies = cv2.dct(np.ascontiguousarray(small[..., channel]))[:_FREQUENCIES, :_FREQUENCIES]
         is_blank = image[..., channel].min() == image[..., channel].max()
-        bits.append(
-            0 * frequencies.ravel() if is_blank else np.where(frequencies > np.median(frequencies), 1, -1).ravel()
-        )
+        is_above = frequencies > np.median(frequencies)
+        bits.append(np.where(is_above, 1, -1).ravel() * (not is_blank))
     return np.concatenate(bits).astype(np.int8)

@@ -101,7 +101,7 @@ def _planes(
             files[name] = open_sibling(_bare_name(name))
         there = files[name]
         first = int(data.get("IFD", 0))
-        unsaid = 1 if "IFD" in data.keys() else min(len(there), num_planes)
+        unsaid = 1 if data.get("IFD") else min(len(there), num_planes)
         count = int(data.get("PlaneCount", data.get("NumPlanes", unsaid)))
         place = sum(int(data.get(f"First{axis}", 0)) * math.prod(shape[i + 1 :]) for i, axis in enumerate(order))
         if min(first, count, place) < 0 or first + count > len(there) or place + count > num_planes:

@@ -114,7 +114,8 @@ def _decode_gray(content: bytes, height: int, width: int, depth: int) -> npt.NDA
 
 def _as_gray(start: bytes, pixels: list[memoryview]) -> bytes:
     """The same file without its palette: decoders give colours in place of the values that index it."""
-    parts = [(b"IHDR", start[16:24] + b"\x08\0" + start[26:29]), *((b"IDAT", chunk[8:-4]) for chunk in pixels)]
+    parts = [(b"IHDR", start[16:24] + b"\x08\0" + start[26:29])]
+    parts += [(b"IDAT", bytes(chunk[8:-4])) for chunk in pixels]
     return _START + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
         for kind, data in [*parts, (b"IEND", b"")]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import BinaryIO, TypeVar
 
 import numpy as np
@@ -43,9 +44,7 @@ def read_content(
     try:
         with open_file(text, below) as file:
             if suffix in _TIFFS:
-                content = _TIFFS[suffix](
-                    file, max_bytes, name, lambda other: open_file(os.path.join(folder, other), below)
-                )
+                content = _TIFFS[suffix](file, max_bytes, name, partial(_open_beside, folder, below))
             else:
                 content = _READERS[suffix](file, max_bytes)
         content.array = to_native(content.array)
@@ -58,3 +57,7 @@ def read_content(
         raise ValueError(f"Cannot read {text!r}: {error.strerror or error}") from None
     except Unreadable as error:
         raise ValueError(f"Cannot read {text!r}: {error}") from error.__cause__
+
+
+def _open_beside(folder: str, root: str | None, name: str) -> BinaryIO:
+    return open_file(os.path.join(folder, name), root)

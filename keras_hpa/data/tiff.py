@@ -7,7 +7,7 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import IO, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ _BESIDE_THE_IMAGE = {"label", "macro", "map", "thumbnail"}  # what slide scanner
 _ONE_BY_ONE = {"generic", "shaped", "uniform"}
 
 
-def read_tiff(file: IO[bytes], max_bytes: int, file_name: str, open_sibling: Callable[[str], BinaryIO]) -> ImageContent:
+def read_tiff(file: BinaryIO, max_bytes: int, file_name: str, open_sibling: Callable[[str], BinaryIO]) -> ImageContent:
     """Reads the image of a TIFF.
 
     Args:
@@ -75,25 +75,25 @@ def read_gzipped_tiff(
         except (OSError, EOFError, zlib.error) as error:
             raise Unreadable(f"it is damaged ({error})") from error
         unpacked.seek(0)
-        return read_tiff(unpacked, max_bytes, file_name.removesuffix(".gz"), open_sibling)
+        return read_tiff(cast(BinaryIO, unpacked), max_bytes, file_name.removesuffix(".gz"), open_sibling)
 
 
 class _Nameless:
     """A file without a name, so that tifffile opens no other one on the word of this one."""
 
-    def __init__(self, file: IO[bytes]):
+    def __init__(self, file: Any):
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
         self._file = file
 
     def readinto(self, array: npt.NDArray) -> int:
-        view = memoryview(array).cast("B")
+        view = memoryview(cast(Any, array)).cast("B")
         count = 0
         while count < len(view) and (part := self._file.readinto(view[count:])):
             count += part
         return count
 
 
-def _open(file: IO[bytes], opened: ExitStack) -> tifffile.TiffFile:
+def _open(file: BinaryIO, opened: ExitStack) -> tifffile.TiffFile:
     file.seek(0)
     check_chain(file, check_signature(file, "TIFF"))
     file.seek(0)

@@ -6,7 +6,6 @@ import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-import numpy as np
 import numpy.typing as npt
 import tifffile
 
