@@ -168,7 +168,7 @@ _VERDICTS = {(True, True): "found", (True, False): "missed", (False, True): "fal
 
 def _read(validation: keras_hpa.MultiChannelSequence, indices: Sequence[int]) -> np.ndarray:
     """Some samples as the network gets them."""
-    return keras_hpa.MultiChannelSequence(
+    batch = keras_hpa.MultiChannelSequence(
         keras_hpa.subset(validation.source, indices),
         batch_size=len(indices),
         image_size=validation.image_size,
@@ -177,6 +177,7 @@ def _read(validation: keras_hpa.MultiChannelSequence, indices: Sequence[int]) ->
         max_value=validation.max_value,
         workers=0,
     )[0]
+    return batch[0] if isinstance(batch, tuple) else batch
 
 
 def _draw_samples(

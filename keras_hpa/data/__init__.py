@@ -16,6 +16,7 @@ from keras_hpa.data.packed_source import PackedSource as PackedSource
 from keras_hpa.data.read_image import read_image as read_image
 from keras_hpa.data.read_stack import read_stack as read_stack
 from keras_hpa.data.resizing import check_image_size as check_image_size
+from keras_hpa.data.samples import Samples as Samples
 from keras_hpa.data.sampling import RareLabels as RareLabels
 from keras_hpa.data.source import Source as Source
 from keras_hpa.data.source import select_channels as select_channels
@@ -24,3 +25,4 @@ from keras_hpa.data.splits import stratified_folds as stratified_folds
 from keras_hpa.data.splits import stratified_split as stratified_split
 from keras_hpa.data.validate import SourceReport as SourceReport
 from keras_hpa.data.validate import validate as validate
+from keras_hpa.data.write_kaggle_folder import write_kaggle_folder as write_kaggle_folder

@@ -51,7 +51,7 @@ class ChannelStacks:
         max_bytes: int = MAX_BYTES,
     ):
         self.root = Path(root)
-        self.ids = tuple(ids)
+        self.ids = check_names("ids", ids)
         self.pattern = pattern
         self.axes = axes
         self.max_bytes = max_bytes
@@ -59,7 +59,6 @@ class ChannelStacks:
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
         check_pattern(pattern, {"id"})
-        check_names("ids", self.ids)
         if channels is None:
             if not self.ids:
                 raise ValueError(
@@ -68,7 +67,7 @@ class ChannelStacks:
             image, names = self._read(0)
             channels = names or [str(number) for number in range(image.shape[2])]
         self.channels = tuple(channels)
-        if isinstance(channels, str) or not channels or len(set(channels)) != len(self.channels):
+        if isinstance(channels, str) or not self.channels or len(set(self.channels)) != len(self.channels):
             raise ValueError(f"`channels` must be different names. Received: {channels!r}")
 
     def __len__(self) -> int:

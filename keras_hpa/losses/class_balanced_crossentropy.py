@@ -7,11 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_hpa.losses.multi_label_loss import MultiLabelLoss
+from keras_hpa.losses.binary_crossentropy import BinaryCrossentropy
 
 
 @keras.saving.register_keras_serializable("keras_hpa")
-class ClassBalancedCrossentropy(MultiLabelLoss):
+class ClassBalancedCrossentropy(BinaryCrossentropy):
     """Binary cross-entropy, each class weighted by the effective number of its samples.
 
     The second thousand samples of a class teach less than the first. With `n` samples seen, the effective number is
@@ -75,13 +75,8 @@ class ClassBalancedCrossentropy(MultiLabelLoss):
                 f"`y_pred` must have {len(self.class_counts)} classes, one for each of `class_counts`. "
                 f"Received: shape {tuple(y_pred.shape)}"
             )
-        if_present, if_absent = self.terms(self.logits(y_pred))
         class_weights = ops.convert_to_tensor(_class_weights(self.class_counts, self.beta), self.dtype)
-        return weights * class_weights * (y_true * if_present + (1 - y_true) * if_absent)
-
-    def terms(self, logits: Any) -> tuple[Any, Any]:
-        """What a prediction costs if the label is present, and if it is absent."""
-        return ops.softplus(-logits), ops.softplus(logits)
+        return super().weighted_values(y_true, y_pred, weights * class_weights)
 
     def get_config(self) -> dict[str, Any]:
         return {"class_counts": list(self.class_counts), "beta": self.beta, **super().get_config()}

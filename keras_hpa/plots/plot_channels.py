@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def plot_channels(
     image: npt.ArrayLike,
-    channels: Sequence[str] = atlas.CHANNELS,
+    channels: Sequence[str] | None = None,
     *,
     title: str | None = None,
     saturated: float = 0.35,
@@ -31,7 +31,9 @@ def plot_channels(
 
     Args:
         image: a sample of shape `(height, width, channels)`, integers or floats, 0 black.
-        channels: the names of the channels. Names of colours choose their colours; any other name is drawn in gray.
+        channels: the names of the channels, `source.channels`; "channel1", "channel2", ... unless given. A name of a
+            colour chooses that colour, other channels get colours that differ. If the names are those of the atlas,
+            the titles say what each stains.
         title: a line above the panels.
         saturated: the share of pixels, in per cent, that are drawn at full brightness.
 
@@ -46,12 +48,13 @@ def plot_channels(
         ['yellow: endoplasmic reticulum', 'merge']
     """
     shown = displayed(image, channels, saturated)
-    figure = new_figure((2.6 * (len(channels) + 1), 3.3 if title else 2.9))
-    panels = figure.subplots(1, len(channels) + 1)
+    stains = atlas.CHANNEL_STAINS if set(shown.names) == set(atlas.CHANNELS) else {}
+    figure = new_figure((2.6 * (len(shown.names) + 1), 3.3 if title else 2.9))
+    panels = figure.subplots(1, len(shown.names) + 1)
     for axes, name, values, colour, gain in zip(
-        panels, channels, np.moveaxis(shown.bright, -1, 0), shown.colours, shown.gains, strict=False
+        panels, shown.names, np.moveaxis(shown.bright, -1, 0), shown.colours, shown.gains, strict=False
     ):
-        stain = f"{name}: {atlas.CHANNEL_STAINS[name]}" if name in atlas.CHANNEL_STAINS else name
+        stain = f"{name}: {stains[name]}" if name in stains else name
         axes.imshow(values[..., None] * colour)
         axes.set_title(f"{stain}\n(× {gain:.1f})", fontsize=8, parse_math=False)
     panels[-1].imshow(shown.merge)
