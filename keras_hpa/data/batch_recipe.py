@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.augmentation import Augmentation
+from keras_hpa.data.byte_order import to_native
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.sampling import Sampler
 from keras_hpa.data.source import Source
@@ -109,7 +110,7 @@ class BatchRecipe:
             np.divide(image, divisor, out=out, dtype=np.float32)
 
     def _read(self, sample: int) -> npt.NDArray:
-        image = np.asarray(self.source.read(sample))
+        image = to_native(self.source.read(sample))
         if image.ndim != 3 or image.shape[2] != len(self.source.channels) or image.dtype.kind not in "iuf":
             raise ValueError(
                 f"`source.read` must give integers or floats of shape (height, width, {len(self.source.channels)}). "

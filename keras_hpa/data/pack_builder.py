@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.data.byte_order import to_native
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source
 from keras_hpa.files import (
@@ -162,7 +163,7 @@ class PackBuilder:
         write_json(self.path / MANIFEST, _FORMAT, _VERSION, finished | {"sha256": _sha256(finished)})
 
     def _image(self, index: int) -> npt.NDArray:
-        image = self.source.read(index)
+        image = to_native(self.source.read(index))
         return image if self.size is None else resize_image(image, self.size, self.interpolation)
 
     def _digest(self) -> str:
