@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import numpy.typing as npt
 
 from keras_hpa import atlas
@@ -48,17 +47,15 @@ def plot_channels(
     shown = displayed(image, channels, saturated)
     figure = new_figure((2.6 * (len(channels) + 1), 3.3 if title else 2.9))
     panels = figure.subplots(1, len(channels) + 1)
-    for axes, name, values, colour, gain in zip(
-        panels, channels, np.moveaxis(shown.bright, -1, 0), shown.colours, shown.gains, strict=False
-    ):
+    for axes, name, picture, gain in zip(panels, channels, shown.panels, shown.gains, strict=False):
         stain = f"{name}: {atlas.CHANNEL_STAINS[name]}" if name in atlas.CHANNEL_STAINS else name
-        axes.imshow(values[..., None] * colour)
+        axes.imshow(picture)
         axes.set_title(f"{stain}\n(× {gain:.1f})", fontsize=8, parse_math=False)
     panels[-1].imshow(shown.merge)
     panels[-1].set_title("merge\n", fontsize=8)
     for axes in panels:
         axes.set_axis_off()
     if title is not None:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(title, fontsize=10, parse_math=False)
         figure.get_layout_engine().set(h_pad=0.1)  # inches, so that it does not touch the panels' titles
     return figure
