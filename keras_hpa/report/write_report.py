@@ -1,69 +1,104 @@
-"""The report of a run as one HTML file: what to know first, then what to look at. It loads nothing from anywhere."""
+"""The run report: one HTML file with what to know first, then what to look at. It loads nothing from anywhere."""
 
-import base64
-import io
+from __future__ import annotations
+
+import importlib
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
-import jinja2
 import keras
 import numpy as np
-from report_findings import FEW_POSITIVES, count_pairs, find_what_to_look_at, macro_f1_interval
+import numpy.typing as npt
+import sklearn
 
-import keras_hpa
 from keras_hpa.files import replacing
+from keras_hpa.plots import plot_learning_curves, plot_thresholds
+from keras_hpa.report.findings import FEW_POSITIVES, count_pairs, find_what_to_look_at, macro_f1_interval
+from keras_hpa.report.pictures import read_images, sample_pictures, svg_uri
+
+if TYPE_CHECKING:
+    from keras_hpa.data import MultiChannelSequence
+    from keras_hpa.thresholds import ThresholdCalibrator
 
 _CURVES = {"loss": "Loss", "macro_f1": "Macro-F1", "accuracy": "Accuracy"}
 _MOST_CLASSES_IN_HEAT_MAP = 40
 _LONGEST_NAME = 30  # in pictures
-_PICTURE_SIZE, _CHANNEL_SIZE = 288, 160  # pixels
-_PACKAGES = ("keras", "numpy", "scikit-learn", "opencv-python-headless")
+_VERDICTS = {
+    (True, True): "true positive",
+    (True, False): "false negative",
+    (False, True): "false positive",
+    (False, False): "true negative",
+}
 
 
 def write_report(
-    path: Path,
+    path: str | os.PathLike[str],
+    samples: Any,
+    scores: npt.ArrayLike,
+    calibrator: ThresholdCalibrator,
     *,
-    title: str,
-    model: keras.Model,
-    validation: keras_hpa.MultiChannelSequence,
-    scores: np.ndarray,
-    calibrator: keras_hpa.ThresholdCalibrator,
-    histories: Mapping[str, Mapping[str, Sequence[float]]],
-    settings: Mapping[str, object],
+    title: str = "Run report",
+    model: keras.Model | None = None,
+    batches: MultiChannelSequence | None = None,
+    histories: Any = None,
+    settings: Mapping[str, object] | None = None,
     classes: Sequence[int] | None = None,
 ) -> None:
-    """Writes a report of a training that a phone can read: numbers, curves, thresholds, samples, pairs of labels.
+    """Writes one HTML file that shows a colleague how good a network is: numbers, samples, curves, settings.
+
+    The file loads nothing, so that it can be sent by mail and read on a phone. It begins with macro-F1 and with what
+    deserves a look: classes that are never predicted, too few samples, a validation score that stands still while the
+    training improves. Where the thresholds were fitted on these same samples, it says so and gives macro-F1 at
+    thresholds that were fitted on other samples beside it.
 
     Args:
         path: the file to write.
+        samples: the `Samples` that were scored, with labels.
+        scores: what the network gave for them, of shape `(num_samples, num_classes)`.
+        calibrator: the fitted thresholds.
         title: what was trained.
-        model: the trained network, for the maps of where it saw a class.
-        validation: the validation samples in their order, with labels.
-        scores: what the network gave for them.
-        calibrator: the fitted thresholds; its `class_names` are those of the report.
-        histories: one history for each stage of the training; it may be empty.
+        model: the trained network; with it the report shows where in a sample the network saw a class.
+        batches: a `MultiChannelSequence` whose image size, interpolation and type of numbers `model` was trained with.
+            If not given, images are brought to the model's input size and read in its type of numbers.
+        histories: what `fit` returned, or a mapping from the name of each stage of the training to that.
         settings: names and values that belong to the run.
         classes: the numbers of the classes whose samples are shown; two of the best and two of the worst if not given.
+
+    Raises:
+        ImportError: if Jinja2 or Matplotlib is missing; `pip install "keras-hpa[report]"` brings both.
+        ValueError: if `samples` have no labels, `scores` do not fit them, or a class does not exist.
+
+    Example:
+        ```python
+        scores = keras_hpa.predict_scores(model, validation.batches(image_size=128))
+        calibrator = keras_hpa.ThresholdCalibrator().fit(scores, validation.labels)
+        keras_hpa.report.write_report("report.html", validation, scores, calibrator, model=model, histories=history)
+        ```
     """
-    rows = [row | {"number": number} for number, row in enumerate(calibrator.report().rows)]
-    labels, predicted = validation.labels, calibrator.predict(scores)
+    environment = _environment()
+    labels, scores = samples.labels, np.asarray(scores)
+    if labels is None or scores.shape != np.shape(labels):
+        raise ValueError(
+            "`scores` must have the shape of the labels of `samples`, "
+            f"{'which have none' if labels is None else np.shape(labels)}. Received: shape {scores.shape}"
+        )
+    rows, predicted = _rows(samples, scores, calibrator), calibrator.predict(scores)
     for row, count in zip(rows, predicted.sum(axis=0), strict=True):
         row["predicted"] = int(count)
     occurring = sorted((row for row in rows if row["support"]), key=lambda row: -row["f_beta"])
-    if classes is None:
-        classes = _choose_classes(occurring)
-    pairs = count_pairs(labels, predicted)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    classes = _choose_classes(occurring) if classes is None else list(classes)
+    if not all(0 <= number < len(rows) for number in classes):
+        raise ValueError(f"`classes` must hold numbers from 0 to {len(rows) - 1}. Received: {classes}")
+    pairs, stages = count_pairs(labels, predicted), _stages(histories)
+    given = {name.replace("_", " "): _in_words(value) for name, value in (settings or {}).items() if value is not None}
+    if model is not None:
+        size = f"{model.count_params():,} parameters, input {model.input_shape[1:]}"
+        given = {"model": f"{model.name}, {size}", **given}
     html = environment.get_template("run_report.html.jinja").render(
         title=title,
         date=datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z"),
@@ -71,30 +106,66 @@ def write_report(
         num_samples=len(scores),
         num_all_right=int(((labels == predicted) | (labels < 0)).all(axis=1).sum()),
         never=[row for row in rows if not row["predicted"]],
-        findings=find_what_to_look_at(rows, labels, predicted, histories),
+        findings=find_what_to_look_at(rows, labels, predicted, stages),
         rows=[*occurring, *(row for row in rows if not row["support"])],
         has_fitted=calibrator.method != "fixed",
-        stages=[_draw_stage(name, history) for name, history in histories.items()],
-        thresholds=_svg_uri(keras_hpa.plots.plot_thresholds(calibrator, [_shortened(row["class"]) for row in rows])),
-        classes=_show_classes(classes, rows, model, validation, scores, predicted),
+        stages=[_draw_stage(name, history) for name, history in stages.items()],
+        thresholds=svg_uri(plot_thresholds(calibrator, [_shortened(row["class"]) for row in rows])),
+        classes=_show_classes(classes, rows, samples, scores, predicted, model, batches),
+        has_maps=model is not None,
         heat_maps=_draw_heat_maps(rows, pairs),
         pairs=[
             {"names": [rows[one]["class"], rows[other]["class"]], "true": int(true), "predicted": int(found)}
             for one, other, true, found in _most_different(pairs)
         ],
-        settings={
-            "model": f"{model.name}, {model.count_params():,} parameters, input {model.input_shape[1:]}",
-            "thresholds": f"method {calibrator.method!r}",
-            **{name.replace("_", " "): _in_words(value) for name, value in settings.items() if value is not None},
-        },
+        settings={"thresholds": f"method {calibrator.method!r}", **given},
         versions=_versions(),
         infinity=float("inf"),
     )
     with replacing(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+        temporary.write_text(html, encoding="utf-8", errors="replace")
 
 
-def _choose_classes(occurring: Sequence[dict]) -> list[int]:
+def _environment() -> Any:
+    try:
+        import jinja2
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError('The run report needs Jinja2 and Matplotlib: pip install "keras-hpa[report]"') from error
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent, encoding="utf-8"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _rows(samples: Any, scores: npt.NDArray[Any], calibrator: ThresholdCalibrator) -> list[dict[str, Any]]:
+    """A row per class, named as the calibrator or else the samples name it."""
+    rows = calibrator.report(scores, samples.labels).rows
+    names = [row["class"] for row in rows]
+    if calibrator.class_names is None and getattr(samples, "class_names", None) is not None:
+        names = [str(name) for name in samples.class_names]
+    return [row | {"class": str(name), "number": number} for number, (row, name) in enumerate(zip(rows, names, strict=True))]
+
+
+def _stages(histories: Any) -> dict[str, dict[str, list[float]]]:
+    """A history per stage; of metrics with several values, none."""
+    histories = getattr(histories, "history", histories) or {}
+    if not all(isinstance(getattr(one, "history", one), Mapping) for one in histories.values()):
+        histories = {"training": histories}
+    return {
+        str(stage): {
+            name: np.asarray(values, np.float64).tolist()
+            for name, values in getattr(history, "history", history).items()
+            if np.ndim(values) == 1
+        }
+        for stage, history in histories.items()
+    }
+
+
+def _choose_classes(occurring: Sequence[dict[str, Any]]) -> list[int]:
     """The two classes with the best F1 and the two with the worst, of those with enough samples to tell."""
     enough = [row for row in occurring if row["support"] >= FEW_POSITIVES]
     if len(enough) < 4:
@@ -113,8 +184,9 @@ def _draw_stage(name: str, history: Mapping[str, Sequence[float]]) -> dict[str, 
                 for part, key in (("training", metric), ("validation", f"val_{metric}"))
                 if key in history
             ]
-            figure = keras_hpa.plots.plot_learning_curves(history, [metric])
-            curves.append({"picture": _svg_uri(figure), "words": f"{words}: {', '.join(told)}"})
+            curves.append(
+                {"picture": svg_uri(plot_learning_curves(history, [metric])), "words": f"{words}: {', '.join(told)}"}
+            )
     last = {
         metric.replace("val_", "validation ").replace("_", " "): values[-1]
         for metric, values in history.items()
@@ -130,81 +202,43 @@ def _draw_stage(name: str, history: Mapping[str, Sequence[float]]) -> dict[str, 
 
 def _show_classes(
     classes: Sequence[int],
-    rows: Sequence[dict],
-    model: keras.Model,
-    validation: keras_hpa.MultiChannelSequence,
-    scores: np.ndarray,
-    predicted: np.ndarray,
+    rows: Sequence[dict[str, Any]],
+    samples: Any,
+    scores: npt.NDArray[Any],
+    predicted: npt.NDArray[Any],
+    model: keras.Model | None,
+    batches: MultiChannelSequence | None,
 ) -> list[dict[str, object]]:
-    """For each class the samples that carry it and score highest and lowest, and the highest of those that do not."""
+    """For each class the samples with the label that score highest and lowest, and the highest of those without it."""
     names = [row["class"] for row in rows]
     shown = []
     for number in classes:
-        truth = validation.labels[:, number]
+        truth = samples.labels[:, number]
         order = np.argsort(-scores[:, number], kind="stable")
         true, false = order[truth[order] == 1], order[truth[order] == 0]
         passed = predicted[:, number].astype(bool)
-        chosen = [("Surest of those that carry it", index) for index in true[:2]]
-        chosen += [("Least sure of those that carry it", index) for index in true[2:][-1:]]
-        chosen += [("Surest of those that do not carry it", index) for index in false[:1]]
-        samples = [
+        chosen = [("Highest score with the label", index) for index in true[:2]]
+        chosen += [("Lowest score with the label", index) for index in true[2:][-1:]]
+        chosen += [("Highest score without the label", index) for index in false[:1]]
+        described = [
             {
                 "why": why,
-                "id": validation.source.ids[index],
+                "id": str(samples.ids[index]),
                 "verdict": _VERDICTS[bool(truth[index] == 1), bool(passed[index])],
                 "score": float(scores[index, number]),
-                "true": [names[one] for one in np.flatnonzero(validation.labels[index] == 1)],
+                "true": [names[one] for one in np.flatnonzero(samples.labels[index] == 1)],
                 "predicted": [names[one] for one in np.argsort(-scores[index]) if predicted[index, one]],
             }
             for why, index in chosen
         ]
-        pictures = _draw_samples(model, _read(validation, [index for _, index in chosen]), number, validation)
-        shown.append({"row": rows[number], "samples": [a | b for a, b in zip(samples, pictures, strict=True)]})
+        images = read_images(samples, [index for _, index in chosen], model, batches)
+        pictures = sample_pictures(images, samples.channels, model, number)
+        shown.append({"row": rows[number], "samples": [a | b for a, b in zip(described, pictures, strict=True)]})
     return shown
 
 
-_VERDICTS = {(True, True): "found", (True, False): "missed", (False, True): "false alarm", (False, False): "left out"}
-
-
-def _read(validation: keras_hpa.MultiChannelSequence, indices: Sequence[int]) -> np.ndarray:
-    """Some samples as the network gets them."""
-    return keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(validation.source, indices),
-        batch_size=len(indices),
-        image_size=validation.image_size,
-        interpolation=validation.interpolation,
-        dtype=validation.dtype,
-        max_value=validation.max_value,
-        workers=0,
-    )[0]
-
-
-def _draw_samples(
-    model: keras.Model, images: np.ndarray, number: int, validation: keras_hpa.MultiChannelSequence
-) -> list[dict[str, object]]:
-    """Pictures of each image: its channels merged, where the network saw a class in it, and each channel."""
-    maps = keras_hpa.class_activation_maps(model, images, [number])
-    channels = validation.source.channels
-    drawn = []
-    for image, where in zip(images, maps, strict=True):
-        panels = keras_hpa.plots.plot_channels(image, channels).axes
-        *pictures, merge = [(axes.get_title(), np.asarray(axes.images[0].get_array())) for axes in panels]
-        under, glow = keras_hpa.plots.plot_activation_maps(image, where, channels).axes[1].images
-        opacity = np.asarray(glow.get_alpha())[..., None]
-        seen = np.asarray(under.get_array()) * (1 - opacity) + glow.to_rgba(glow.get_array())[..., :3] * opacity
-        drawn.append(
-            {
-                "merge": _webp_uri(merge[1], _PICTURE_SIZE),
-                "seen": _webp_uri(seen, _PICTURE_SIZE),
-                "highest": float(glow.norm.vmax) if where.max() > 0 else 0.0,
-                "channels": [(name, _webp_uri(pixels, _CHANNEL_SIZE)) for name, pixels in pictures],
-            }
-        )
-    return drawn
-
-
-def _draw_heat_maps(rows: Sequence[dict], pairs: np.ndarray) -> list[dict[str, object]]:
-    """How many of the samples that carry one label carry another too, as squares to draw: labels, and predictions."""
+def _draw_heat_maps(rows: Sequence[dict[str, Any]], pairs: npt.NDArray[np.float64]) -> list[dict[str, object]]:
+    """How many of the samples with one label have another too, as squares to draw: labels, and predictions."""
     common = sorted(rows, key=lambda row: -max(row["support"], row["predicted"]))[:_MOST_CLASSES_IN_HEAT_MAP]
     order = sorted(row["number"] for row in common if row["support"] or row["predicted"])
     names = [rows[number]["class"] for number in order]
@@ -224,7 +258,7 @@ def _shortened(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
-def _most_different(pairs: np.ndarray, num_pairs: int = 8) -> list[tuple[int, int, float, float]]:
+def _most_different(pairs: npt.NDArray[np.float64], num_pairs: int = 8) -> list[tuple[int, int, float, float]]:
     true, predicted = pairs
     ones, others = np.triu_indices(len(true), 1)
     difference = np.abs(true - predicted)[ones, others]
@@ -237,31 +271,12 @@ def _in_words(value: object) -> object:
 
 
 def _versions() -> dict[str, str]:
+    import keras_hpa
+
     backend = keras.backend.backend()
     return {
         "keras-hpa": keras_hpa.__version__,
-        **{name: version(name) for name in _PACKAGES},
-        "backend": f"{backend} {version(backend)}",
+        **{module.__name__: module.__version__ for module in (keras, np, sklearn, cv2)},
+        "backend": f"{backend} {importlib.import_module(backend).__version__}",
         "Python": f"{platform.python_version()} on {platform.system()}, {platform.machine()}",
     }
-
-
-def _svg_uri(figure: object) -> str:
-    file = io.BytesIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
-    return _data_uri("image/svg+xml", file.getvalue())
-
-
-def _webp_uri(picture: np.ndarray, size: int) -> str:
-    """A picture, RGB from 0 to 1, no larger than `size` and small in bytes."""
-    pixels = np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
-    scale = min(1, size / max(pixels.shape[:2]))
-    if scale < 1:
-        height, width = (max(1, round(scale * length)) for length in pixels.shape[:2])
-        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-    _, content = cv2.imencode(".webp", pixels[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 85])
-    return _data_uri("image/webp", content.tobytes())
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
