@@ -38,6 +38,7 @@ from keras_hpa.layers import ImageStandardization as ImageStandardization
 from keras_hpa.layers import PercentileNormalization as PercentileNormalization
 from keras_hpa.layers import ScaleIntegers as ScaleIntegers
 from keras_hpa.losses import AsymmetricLoss as AsymmetricLoss
+from keras_hpa.losses import BinaryCrossentropy as BinaryCrossentropy
 from keras_hpa.losses import ClassBalancedCrossentropy as ClassBalancedCrossentropy
 from keras_hpa.losses import ClassBalancedFocalCrossentropy as ClassBalancedFocalCrossentropy
 from keras_hpa.losses import MacroF1Loss as MacroF1Loss

@@ -55,7 +55,7 @@ CLASS_NAMES = tuple(name for name, _, _ in _CLASSES)
 """The 28 classes of the 2018 challenge; a class's position is its label."""
 
 CLASS_COUNTS = tuple(count for _, count, _ in _CLASSES)
-"""How many of the 31,072 training samples of the 2018 challenge carry each class."""
+"""How many of the 31,072 training samples of the 2018 challenge have each class."""
 
 SINGLE_CELL_CLASS_NAMES = (
     "Nucleoplasm",
@@ -88,7 +88,7 @@ def to_single_cell_classes(matrix: npt.ArrayLike, class_names: Sequence[str] = C
 
     Four classes have no counterpart (Microtubule ends, Cytokinetic bridge, Microtubule organizing center,
     Rods & rings) and are dropped; five become "Vesicles and punctate cytosolic patterns". "Negative" is never set:
-    the 2018 labels do not say which cells carry no protein.
+    the 2018 labels do not say which cells are unstained.
 
     Args:
         matrix: labels of shape `(num_samples, len(class_names))`: 1 present, 0 absent, -1 unknown.

@@ -1,6 +1,7 @@
 """Losses for many labels, some of them rare."""
 
 from keras_hpa.losses.asymmetric_loss import AsymmetricLoss as AsymmetricLoss
+from keras_hpa.losses.binary_crossentropy import BinaryCrossentropy as BinaryCrossentropy
 from keras_hpa.losses.class_balanced_crossentropy import ClassBalancedCrossentropy as ClassBalancedCrossentropy
 from keras_hpa.losses.class_balanced_focal_crossentropy import (
     ClassBalancedFocalCrossentropy as ClassBalancedFocalCrossentropy,

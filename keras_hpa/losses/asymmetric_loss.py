@@ -10,11 +10,11 @@ from keras_hpa.losses.multi_label_loss import MultiLabelLoss
 
 @keras.saving.register_keras_serializable("keras_hpa")
 class AsymmetricLoss(MultiLabelLoss):
-    """Focal loss that forgives easy negatives more than easy positives, and the easiest altogether.
+    """Focal loss that weighs easy negatives less than easy positives and ignores the easiest.
 
     Of 28 labels of a sample 26 are absent. A present label costs `-(1 - p) ** gamma_positive * log(p)`, an absent one
     `-q ** gamma_negative * log(1 - q)` with `q = max(p - margin, 0)`: what is predicted below `margin` costs nothing,
-    which also spares labels that an annotator forgot. Probabilities come out too high, so fit thresholds afterwards.
+    which also tolerates labels that an annotator forgot. Probabilities are too high, so fit thresholds afterwards.
 
     With `margin=0` and both exponents equal it is the focal loss, with both 0 binary cross-entropy. The value is the
     mean over labels (the authors' code sums them).

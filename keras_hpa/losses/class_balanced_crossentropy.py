@@ -7,11 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_hpa.losses.multi_label_loss import MultiLabelLoss
+from keras_hpa.losses.binary_crossentropy import BinaryCrossentropy
 
 
 @keras.saving.register_keras_serializable("keras_hpa")
-class ClassBalancedCrossentropy(MultiLabelLoss):
+class ClassBalancedCrossentropy(BinaryCrossentropy):
     """Binary cross-entropy, each class weighted by the effective number of its samples.
 
     The second thousand samples of a class teach less than the first. With `n` samples seen, the effective number is
@@ -19,12 +19,11 @@ class ClassBalancedCrossentropy(MultiLabelLoss):
     samples weigh about the same, and one with 11 about ninety times as much. The weights of all classes sum to their
     number.
 
-    The weight is that of the class's column, for labels that are present and for labels that are absent. The ratio of
-    the two, and with it the meaning of a probability, stays as it is; what shifts is which classes the network spends
-    itself on.
+    The weight applies to the whole column of the class, to present and to absent labels, so the ratio of the two and
+    the meaning of a probability do not change.
 
     Args:
-        class_counts: how many training samples carry each class, such as `labels.sum(axis=0)`; a class with none
+        class_counts: the number of training samples of each class, such as `labels.sum(axis=0)`; a class with none
             weighs as much as one with a single sample.
         beta: in [0, 1): 0 weighs all classes the same, values close to 1 by one over their counts.
         from_logits: whether predictions are logits rather than probabilities.
@@ -76,13 +75,8 @@ class ClassBalancedCrossentropy(MultiLabelLoss):
                 f"`y_pred` must have {len(self.class_counts)} classes, one for each of `class_counts`. "
                 f"Received: shape {tuple(y_pred.shape)}"
             )
-        if_present, if_absent = self.terms(self.logits(y_pred))
         class_weights = ops.convert_to_tensor(_class_weights(self.class_counts, self.beta), self.dtype)
-        return weights * class_weights * (y_true * if_present + (1 - y_true) * if_absent)
-
-    def terms(self, logits: Any) -> tuple[Any, Any]:
-        """What a prediction costs if the label is present, and if it is absent."""
-        return ops.softplus(-logits), ops.softplus(logits)
+        return super().weighted_values(y_true, y_pred, weights * class_weights)
 
     def get_config(self) -> dict[str, Any]:
         return {"class_counts": list(self.class_counts), "beta": self.beta, **super().get_config()}

@@ -18,7 +18,7 @@ class ClassBalancedFocalCrossentropy(ClassBalancedCrossentropy):
     up most of the loss. For the weights of the classes see `ClassBalancedCrossentropy`.
 
     Args:
-        class_counts: how many training samples carry each class; a class with none weighs as much as one with a
+        class_counts: the number of training samples of each class; a class with none weighs as much as one with a
             single sample.
         gamma: at least 0; 0 is plain cross-entropy.
         beta: in [0, 1): 0 weighs all classes the same, values close to 1 by one over their counts.

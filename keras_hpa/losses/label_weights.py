@@ -1,4 +1,4 @@
-"""What each label of a batch counts."""
+"""The weight of each label in a batch."""
 
 from typing import Any
 

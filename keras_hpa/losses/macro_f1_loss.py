@@ -15,19 +15,19 @@ _Variant = Literal["smooth", "report"]
 class MacroF1Loss(MultiLabelLoss):
     """One minus the soft macro-F1 of a batch: every class counts the same, however rare it is.
 
-    Counts are sums of probabilities, so that F1 has a gradient. The value belongs to a batch: with 28 classes of which
-    a dozen are rare, most of them are absent from a batch of 32, and what an absent class does decides whether the
-    loss helps them.
+    Counts are sums of probabilities, so that F1 has a gradient. The value belongs to a batch: of 28 classes, a
+    dozen of them rare, most are absent from a batch of 32, so the treatment of absent classes decides whether the loss
+    helps.
 
-    * `"smooth"`: a class scores `(2 TP + 1) / (predicted + present + 1)`, as if one more sample had been recognised.
-      An absent class loses `predicted / (predicted + 1)`: 0 where nothing predicts it, and a gradient that pushes
-      false alarms down. A perfect batch loses exactly 0.
+    * `"smooth"`: a class scores `(2 TP + 1) / (predicted + present + 1)`, as if there were one more true positive.
+      An absent class loses `predicted / (predicted + 1)`: 0 where nothing predicts it, and a gradient that
+      lowers false positives. A perfect batch loses exactly 0.
     * `"report"`: the loss of the report's second stage. An absent class scores 0 and has no gradient, so a perfect
       batch still loses its share of absent classes, and nothing keeps a rare class from being predicted everywhere
       until it turns up.
 
-    It follows a stage with a loss per label (cross-entropy) better than it starts one, and wants batches as large as
-    memory allows. With data parallelism on TensorFlow each replica scores its own part of the batch.
+    Use it after a stage with cross-entropy rather than from the start, with batches as large as memory allows. With
+    data parallelism on TensorFlow each replica scores its own part of the batch.
 
     Args:
         variant: `"smooth"` or `"report"`.

@@ -1,4 +1,4 @@
-"""What the losses over several labels per sample have in common."""
+"""The base class of losses for several labels per sample."""
 
 from typing import Any
 

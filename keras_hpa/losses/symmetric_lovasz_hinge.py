@@ -10,19 +10,19 @@ from keras_hpa.losses.multi_label_loss import MultiLabelLoss
 
 @keras.saving.register_keras_serializable("keras_hpa")
 class SymmetricLovaszHinge(MultiLabelLoss):
-    """A convex stand-in for the Jaccard index of each class over a batch.
+    """A convex surrogate of the Jaccard index of each class over a batch.
 
     F1 is `2 J / (1 + J)` of the Jaccard index J, so what raises one raises the other. The Lovász hinge sorts the
-    margin errors of a class over the batch and charges each what J would lose by it, so in a rare class each error
-    costs more. It is taken for the present labels and, with signs reversed, for the absent ones, and averaged: a class
-    that the batch lacks still learns, from the absent side from all its samples, from the present side from the worst
-    false alarm. Winners of the Human Protein Atlas challenge trained with it, beside a cross-entropy.
+    margin errors of a class over the batch and weighs each by its effect on J, so an error in a rare class costs more.
+    The loss is the mean of the hinge for the present labels and, with signs reversed, for the absent ones. A class that
+    the batch lacks still gets a gradient: from all samples through the absent labels, and from the worst false positive
+    through the present ones. Winners of the Human Protein Atlas challenge combined it with a cross-entropy.
 
     Like `MacroF1Loss` it belongs to a batch: with data parallelism on TensorFlow each replica scores its own part.
 
     Args:
-        from_logits: whether predictions are logits. Probabilities are turned into logits, which cannot tell scores
-            within 1e-7 of 0 or 1 apart: prefer logits where you can.
+        from_logits: whether predictions are logits. Probabilities are turned into logits, which cannot distinguish
+            scores within 1e-7 of 0 or 1: prefer logits.
         label_smoothing: in [0, 1): each sample counts as `1 - label_smoothing / 2` of a sample with its label and as
             `label_smoothing / 2` of one with the opposite label.
         name: name of the loss.

@@ -11,11 +11,11 @@ import numpy as np
 class WeightedSumLoss(keras.losses.Loss):
     """A weighted sum of losses on the same output, saved with the model as one object.
 
-    A loss per label keeps probabilities sensible, a loss per batch such as `MacroF1Loss` or `SymmetricLovaszHinge`
-    pulls towards what is scored; the challenge's winners trained with both at once.
+    A loss per label keeps probabilities calibrated, a loss per batch such as `MacroF1Loss` or `SymmetricLovaszHinge`
+    follows the score; the challenge's winners used both at once.
 
     Args:
-        losses: instances of `keras.losses.Loss`, ours or Keras's. Keras's own do not know that -1 is an unknown label.
+        losses: instances of `keras.losses.Loss`, ours or Keras's. Keras's own treat -1 as a number, not as unknown.
         weights: one number per loss; 1 for all if not given.
         name: name of the loss.
 

@@ -1,4 +1,4 @@
-"""Which classes a sample carries."""
+"""Which classes a sample has."""
 
 from functools import cache
 from importlib import resources
@@ -41,7 +41,7 @@ def draw_labels(num_samples: int, balance: str, seed: int) -> npt.NDArray[np.uin
 
 @cache
 def _atlas_label_sets() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The 577 label sets of the challenge's training samples and how many carry each."""
+    """The 577 label sets of the challenge's training samples and their counts."""
     text = (resources.files("keras_hpa.synthetic_atlas") / "label_sets.csv").read_text("ascii")
     rows = [line.split(",") for line in text.splitlines()[1:]]
     return parse_labels([row[0] for row in rows]), np.array([int(row[1]) for row in rows])

@@ -22,12 +22,12 @@ _SPINDLE, _BRIDGE = atlas.CLASS_NAMES.index("Mitotic spindle"), atlas.CLASS_NAME
 
 
 class SyntheticAtlas:
-    """Draws fields of cells as the Human Protein Atlas images them: a data set that needs no download.
+    """Draws fields of cells that resemble those of the Human Protein Atlas: a data set without a download.
 
     Each sample shows 164 micrometres of a culture of one of seven kinds of cells in the four channels of
-    `keras_hpa.atlas.CHANNELS`: microtubules, protein, nucleus and endoplasmic reticulum. The protein lies where the
-    definitions of its classes say, relative to what was drawn in the other channels; then a microscope blurs, mixes,
-    lights and digitises the field. Protein strength varies widely, down to barely above the background.
+    `keras_hpa.atlas.CHANNELS`: microtubules, protein, nucleus and endoplasmic reticulum. The protein is drawn where the
+    definitions of its classes place it, relative to the other channels. A simulated microscope then adds blur,
+    bleed-through, uneven illumination and noise. Protein intensity varies widely, down to just above the background.
 
     A sample is a pure function of `seed`, its index and `image_size`; asking for other samples, in other orders or
     processes, changes nothing, and another `image_size` shows the same cells at another resolution. (A picture that
@@ -39,12 +39,12 @@ class SyntheticAtlas:
         seed: decides everything that is drawn, at least 0.
         balance: `"atlas"` draws label sets as often as they occur in the 31,072 training samples of the challenge;
             `"uniform"` makes all 28 classes equally frequent.
-        wrong_labels: the share of samples, 0 to 1, whose `labels` are those of another sample drawn at random, as an
-            annotator's mistake would have it. The images show `true_labels`.
+        wrong_labels: the share of samples, 0 to 1, whose `labels` are replaced by those of another random sample, to
+            imitate annotation errors. The images show `true_labels`.
 
     Attributes:
-        labels: uint8 of shape `(num_samples, 28)`, what the samples are said to carry.
-        true_labels: the same, what was drawn.
+        labels: uint8 of shape `(num_samples, 28)`, with the wrong ones.
+        true_labels: the same without errors: the classes that were drawn.
         ids: one id per sample.
         channels: `("red", "green", "blue", "yellow")`.
 
@@ -120,8 +120,8 @@ class SyntheticAtlas:
     def masks(self, index: int) -> dict[str, npt.NDArray[np.bool_]]:
         """The compartments that were drawn in a sample, as boolean masks of shape `(height, width)`.
 
-        `"cell"`, `"nucleus"` and `"nucleolus"`, and under the name of each of the 28 classes where its protein lies
-        in these cells, whether the sample carries it or not.
+        `"cell"`, `"nucleus"` and `"nucleolus"`, and for each of the 28 classes, by name, where its protein would be
+        in these cells, whether the sample has the class or not.
         """
         cells = self._compartments(self._check_index(index))
         pictures = {"cell": cells.body, "nucleus": cells.nucleus, "nucleolus": cells.nucleoli}
@@ -132,8 +132,8 @@ class SyntheticAtlas:
         """Writes the samples as a folder in Kaggle's layout, with a progress bar.
 
         `train.csv` (`Id,Target`) and `train/{id}_{channel}.png`; the last `num_test` samples go to `test/` and their
-        ids to `sample_submission.csv` (`Id,Predicted`). A run that was interrupted is taken up where it stopped; a
-        file is there in full or not at all.
+        ids to `sample_submission.csv` (`Id,Predicted`). An interrupted run continues where it stopped; each file
+        is complete or missing.
 
         Args:
             root: the folder. It must not exist, be empty, or hold what an earlier call with the same arguments left.
