@@ -5,7 +5,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 # Tests of what is NumPy alone say nothing about a backend; pages are cut from tests of what other tests test too.
 ON_BACKENDS := -m "not slow" --ignore tests/docs --ignore tests/docs_site $(addprefix --ignore tests/,synthetic_atlas) $(addprefix --ignore tests/data/, \
-	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py)
+	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py \
+	test_write_kaggle_folder.py)
 
 .PHONY: demo demo-inception test test-backends lint type wheel docs docs-serve docs-test figures notebook check clean \
 	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds

@@ -39,33 +39,28 @@ def main() -> None:
     atlas = keras_hpa.SyntheticAtlas(args.samples, image_size=(args.image_size, args.image_size), balance="uniform")
     with ThreadPoolExecutor() as threads:
         images = np.stack(list(threads.map(atlas.read, range(len(atlas)))))
-    source, began = keras_hpa.ArraySource(images), time.process_time()
+    samples, began = keras_hpa.Samples(keras_hpa.ArraySource(images), atlas.labels), time.process_time()
     results: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for seed in range(args.seeds):
-        training, held_out = keras_hpa.stratified_split(atlas.labels, 0.5, seed=seed)
-        folds = keras_hpa.stratified_folds(atlas.labels[training], NUM_FOLDS, seed=seed)
-        whole = train(source, atlas.labels, training, seed, args)
-        models = [train(source, atlas.labels, training[fit], seed, args) for fit, _ in folds]
-        sequence = keras_hpa.MultiChannelSequence(keras_hpa.subset(source, held_out), batch_size=32, dtype="source")
+        training, held_out = samples.split(test_size=0.5, seed=seed)
+        whole = train(training, seed, args)
+        models = [train(fit, seed, args) for fit, _ in training.folds(NUM_FOLDS, seed=seed)]
+        sequence = held_out.batches(batch_size=32, dtype="source")
         ways = {WHOLE: [whole], FOLD: models, FOLDS: [models]}
         for transforms, (name, choices) in itertools.product((None, "dihedral"), ways.items()):
             scores = [keras_hpa.predict_scores(one, sequence, transforms, verbose=0) for one in choices]
-            values = np.mean([judge(one, atlas.labels[held_out]) for one in scores], axis=0)
+            values = np.mean([judge(one, held_out.labels) for one in scores], axis=0)
             results.setdefault((name, transforms or "none"), []).append(tuple(values))
             print(f"seed {seed}, {name}, {transforms}: macro-F1 {values[0]:.3f}, macro-AUC {values[1]:.3f}", flush=True)
     print_table(results)
     print(f"\n{(time.process_time() - began) / 60:.0f} minutes of processor time; {args}")
 
 
-def train(
-    source: keras_hpa.Source, labels: np.ndarray, chosen: np.ndarray, seed: int, args: argparse.Namespace
-) -> keras.Model:
+def train(samples: keras_hpa.Samples, seed: int, args: argparse.Namespace) -> keras.Model:
     keras.utils.set_random_seed(seed)
     size = args.image_size
     model = keras_hpa.GapNet((size, size, 4), variant="light", input_dtype="uint8", batch_norm_momentum=0.9)
-    sequence = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, chosen),
-        labels[chosen],
+    sequence = samples.batches(
         batch_size=args.batch_size,
         shuffle=True,
         augment="dihedral" if args.augment else None,

@@ -166,7 +166,7 @@ def random_text(rng: np.random.Generator) -> str:
 
 def parse(text: str) -> str:
     try:
-        matrix = parse_labels(["0", text], ids=["a", "b"])
+        matrix = parse_labels(["0", text], 28, ids=["a", "b"])
     except ValueError as error:
         return f"refused: {str(error).split('.')[0]}" if "'b'" in str(error) else f"FAILED: no row in {error!r}"
     except BaseException as error:

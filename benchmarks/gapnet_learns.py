@@ -9,7 +9,6 @@ import argparse
 from pathlib import Path
 
 import keras
-import numpy as np
 from sklearn.metrics import f1_score
 
 import keras_hpa
@@ -23,10 +22,9 @@ def main() -> None:
     args = parser.parse_args()
 
     keras.utils.set_random_seed(0)
-    source, labels = keras_hpa.load_kaggle(args.data)
-    source, labels = keras_hpa.subset(source, np.arange(16)), labels[:16]
-    sequence = keras_hpa.MultiChannelSequence(source, labels, batch_size=16, image_size=args.image_size)
-    model = keras_hpa.GapNet((args.image_size, args.image_size, 4), batch_norm_momentum=0.9)
+    samples = keras_hpa.load_kaggle(args.data)[:16]
+    labels, sequence = samples.labels, samples.batches(batch_size=16, image_size=args.image_size)
+    model = keras_hpa.GapNet((args.image_size, args.image_size, 4), num_classes=28, batch_norm_momentum=0.9)
     model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
     images, _ = sequence[0]
     model.fit(images, labels, batch_size=16, epochs=args.epochs, verbose=2)

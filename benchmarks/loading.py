@@ -105,7 +105,7 @@ def repeated(root: Path, num_samples: int) -> object:
 
         def __init__(self) -> None:
             ids = [sample[0].name.removesuffix("_red.png") for sample in sample_paths(root)]
-            self.files = keras_hpa.ChannelFiles(root, ids)
+            self.files = keras_hpa.ChannelFiles(root, ids, channels=keras_hpa.atlas.CHANNELS)
             self.ids = [f"{number}" for number in range(num_samples)]
             self.channels = self.files.channels
 

@@ -206,7 +206,9 @@ def _save_picture(path: Path, images: np.ndarray, maps: np.ndarray, labels: np.n
     rows = []
     for number in classes:
         index = int(np.argmax(np.where(labels == number, scores[:, number], -1)))
-        figure = keras_hpa.plots.plot_activation_maps(images[index], maps[index][..., classes], class_names=_PICTURED)
+        figure = keras_hpa.plots.plot_activation_maps(
+            images[index], maps[index][..., classes], atlas.CHANNELS, _PICTURED
+        )
         file = io.BytesIO()
         figure.savefig(file)
         rows.append(cv2.imdecode(np.frombuffer(file.getvalue(), np.uint8), cv2.IMREAD_COLOR))

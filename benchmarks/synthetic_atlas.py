@@ -37,8 +37,8 @@ def main() -> None:
     )
     parser.add_argument("--pictures-to", type=Path, default=Path("out"), help="where real beside drawn goes")
     args = parser.parse_args()
-    real, real_labels = keras_hpa.load_kaggle(Path(args.data) / "atlas_sample")
-    real = np.stack([real.read(index) for index in range(len(real))])
+    samples = keras_hpa.load_kaggle(Path(args.data) / "atlas_sample")
+    real, real_labels = np.stack([samples.read(index) for index in range(len(samples))]), samples.labels
     if "statistics" in args.parts:
         _compare_statistics(real, args.samples)
     if "judge" in args.parts:

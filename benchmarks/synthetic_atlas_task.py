@@ -133,13 +133,10 @@ def _gapnet_scores(
     steps = epochs * -(-len(fit) // 32)
     schedule = keras.optimizers.schedules.CosineDecay(0.0, steps, warmup_target=2e-3, warmup_steps=steps // 20)
     model.compile(keras.optimizers.Adam(schedule), loss="binary_crossentropy")
-    source = keras_hpa.ArraySource(images)
-    training = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, fit), labels[fit], batch_size=32, shuffle=True, augment=_turn
-    )
-    held = keras_hpa.MultiChannelSequence(keras_hpa.subset(source, held_out), labels[held_out], batch_size=32)
-    model.fit(training, validation_data=held, epochs=epochs, verbose=2)
-    return model.predict(keras_hpa.MultiChannelSequence(source, batch_size=32), verbose=0)
+    samples = keras_hpa.Samples(keras_hpa.ArraySource(images), labels)
+    training = samples[fit].batches(batch_size=32, shuffle=True, augment=_turn)
+    model.fit(training, validation_data=samples[held_out].batches(batch_size=32), epochs=epochs, verbose=2)
+    return model.predict(samples.batches(batch_size=32), verbose=0)
 
 
 def _turn(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -35,8 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = args.output / "data"
     atlas = keras_hpa.SyntheticAtlas(NUM_TRAIN + NUM_TEST, image_size=(IMAGE_SIZE, IMAGE_SIZE), balance="uniform")
     atlas.save(data, num_test=NUM_TEST)
-    source, labels = keras_hpa.load_kaggle(data)
-    figure = keras_hpa.plots.plot_channels(source.read(0), title=", ".join(names_of(labels[0])))
+    samples = keras_hpa.load_kaggle(data)
+    names = [samples.class_names[number] for number in np.flatnonzero(samples.labels[0])]
+    figure = keras_hpa.plots.plot_channels(samples.read(0), samples.channels, title=", ".join(names))
     figure.savefig(args.output / "sample.png")
 
     budget = [f"--epochs={EPOCHS}", f"--steps={STEPS}", f"--batch-size={BATCH_SIZE}", f"--image-size={IMAGE_SIZE}"]
@@ -63,9 +64,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def score(folder: Path, data: Path, labels: np.ndarray) -> dict[str, float]:
     """Macro-F1 of what an example left in its folder, on the test samples."""
-    source, _ = keras_hpa.load_kaggle(data, "test")
+    test = keras_hpa.load_kaggle(data, "test")
     model = keras.saving.load_model(folder / "model.keras")
-    scores = model.predict(keras_hpa.MultiChannelSequence(source, image_size=model.input_shape[1:3]), verbose=0)
+    scores = model.predict(test.batches(image_size=model.input_shape[1:3]), verbose=0)
     validation = np.load(folder / "validation_scores.npz")
     auto = keras_hpa.ThresholdCalibrator("auto").fit(validation["scores"], validation["labels"])
     fitted = keras_hpa.ThresholdCalibrator.load(folder / "thresholds.json")
@@ -90,10 +91,6 @@ def print_table(results: dict[str, list[dict[str, float]]], labels: np.ndarray) 
 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
     return f1_score(labels, predicted, average="macro", zero_division=0)
-
-
-def names_of(row: np.ndarray) -> list[str]:
-    return [keras_hpa.atlas.CLASS_NAMES[number] for number in np.flatnonzero(row)]
 
 
 if __name__ == "__main__":

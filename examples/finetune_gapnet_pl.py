@@ -31,15 +31,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     training_run.prepare_output(run)
     keras.utils.set_random_seed(run.seed)
 
-    source, labels = keras_hpa.load_kaggle(training_run.data_folder(run))
-    training, validation = keras_hpa.stratified_split(labels, test_size=0.25, seed=run.seed)
-    source = training_run.packed(run, source)
-    sequence = partial(training_run.make_sequence, run, source, labels, dtype="source")
+    samples = training_run.packed(run, keras_hpa.load_kaggle(training_run.data_folder(run)))
+    training, validation = samples.split(validation_size=0.25, seed=run.seed)
+    sequence = partial(training_run.make_sequence, run, dtype="source")
     validated = sequence(validation)
 
     model = keras_hpa.GapNet(
         (run.image_size, run.image_size, 4),
-        num_classes=labels.shape[1],
+        num_classes=len(samples.class_names),
         variant="gapnet-pl",
         weights=run.weights,
         weights_num_classes=13,
@@ -63,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
 
     scores = model.predict(validated)
-    calibrator = keras_hpa.ThresholdCalibrator("prevalence", class_names=keras_hpa.atlas.CLASS_NAMES)
-    calibrator.fit(scores, labels[validation])
+    calibrator = keras_hpa.ThresholdCalibrator("prevalence", class_names=samples.class_names)
+    calibrator.fit(scores, validation.labels)
     if not run.weights.endswith(".weights.h5"):
         keras_hpa.gapnet_pl.convert_gapnet_pl(run.weights, run.output / "gapnet_pl.weights.h5")
     training_run.write_results(

@@ -32,17 +32,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     training_run.prepare_output(run)
     keras.utils.set_random_seed(run.seed)
 
-    source, labels = keras_hpa.load_kaggle(training_run.data_folder(run))
-    training, validation = keras_hpa.stratified_split(labels, test_size=0.25, seed=run.seed)
-    source = training_run.packed(run, source)
-    sequence = partial(training_run.make_sequence, run, source, labels, dtype="source")
+    samples = training_run.packed(run, keras_hpa.load_kaggle(training_run.data_folder(run)))
+    training, validation = samples.split(validation_size=0.25, seed=run.seed)
+    sequence = partial(training_run.make_sequence, run, dtype="source")
     validated = sequence(validation)
 
     random_start = run.weights == "none"
     model = keras_hpa.PretrainedClassifier(
         run.backbone,
         (run.image_size, run.image_size, 4),
-        num_classes=labels.shape[1],
+        num_classes=len(samples.class_names),
         weights=None if random_start else run.weights,
         adapter="inflate",
         head="multi-level",
@@ -67,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     keras_hpa.reestimate_batch_norm(model, sequence(training))
 
     scores = model.predict(validated)
-    calibrator = keras_hpa.ThresholdCalibrator("prevalence", class_names=keras_hpa.atlas.CLASS_NAMES)
-    calibrator.fit(scores, labels[validation])
+    calibrator = keras_hpa.ThresholdCalibrator("prevalence", class_names=samples.class_names)
+    calibrator.fit(scores, validation.labels)
     title = f"{run.backbone} on four channels"
     training_run.write_results(
         run, title, model, calibrator, validated, scores, histories, training_samples=len(training)

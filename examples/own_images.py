@@ -3,8 +3,8 @@
     python examples/own_images.py --images plates --labels plates.csv --channels dapi,gfp,tubulin \
         --pattern "{id}_{channel}.png" --id-column image --label-column locations --separator ";" --output out
 
-The table has a row per sample: its id, and its labels as names or numbers. `--predict FOLDER` names images of the same
-channels without labels; theirs go to predictions.csv.
+The table has a row per sample: its id, and its labels as names or numbers. The classes are those that occur in it.
+`--predict FOLDER` names images of the same channels without labels; theirs go to predictions.csv.
 """
 
 import argparse
@@ -40,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     keras.utils.set_random_seed(run.seed)
 
     channels = run.channels.split(",")
-    class_names = names_in_table(run.labels, run.label_column, run.separator)
-    source, labels = keras_hpa.load_folder(
+    samples = keras_hpa.load_folder(
         run.images,
         run.labels,
         channels=channels,
@@ -49,17 +48,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         id_column=run.id_column,
         label_column=run.label_column,
         separator=run.separator,
-        class_names=class_names,
     )
-    training, validation = keras_hpa.stratified_split(labels, test_size=0.25, seed=run.seed)
-    print(f"{len(training)} samples to train on, {len(validation)} to validate on, classes: {', '.join(class_names)}")
+    class_names, num_classes = samples.class_names, samples.labels.shape[1]
+    training, validation = training_run.packed(run, samples).split(validation_size=0.25, seed=run.seed)
+    print(f"{len(training)} samples to train on, {len(validation)} to validate on")
+    print(f"{num_classes} classes: {', '.join(class_names or map(str, range(num_classes)))}")
 
-    sequence = partial(training_run.make_sequence, run, training_run.packed(run, source), labels)
+    sequence = partial(training_run.make_sequence, run)
     validated = sequence(validation)
 
     model = keras_hpa.GapNet(
         (run.image_size, run.image_size, len(channels)),
-        num_classes=len(class_names),
+        num_classes=num_classes,
         batch_norm_momentum=run.batch_norm_momentum,
     )
     accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
@@ -75,30 +75,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
     scores = model.predict(validated)
-    calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, labels[validation])
+    calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, validation.labels)
     if run.predict is not None:
         ids = ids_in_folder(run.predict, run.pattern, channels[0])
-        new = keras_hpa.ChannelFiles(run.predict, ids, channels=channels, pattern=run.pattern)
-        predicted = calibrator.predict(model.predict(training_run.make_sequence(run, new)))
+        new = keras_hpa.Samples(keras_hpa.ChannelFiles(run.predict, ids, channels=channels, pattern=run.pattern))
+        predicted = calibrator.predict(model.predict(sequence(new)))
         texts = keras_hpa.format_labels(predicted, run.separator, class_names=class_names)
         with (run.output / "predictions.csv").open("w", newline="") as file:
             csv.writer(file).writerows([(run.id_column, run.label_column), *zip(ids, texts, strict=True)])
 
-    keras_hpa.plots.plot_channels(source.read(0), channels, title=source.ids[0]).savefig(run.output / "channels.png")
+    figure = keras_hpa.plots.plot_channels(samples.read(0), channels, title=samples.ids[0])
+    figure.savefig(run.output / "channels.png")
     histories = {"stage 1": history}
     training_run.write_results(
         run, "GapNet on own images", model, calibrator, validated, scores, histories, training_samples=len(training)
     )
-
-
-def names_in_table(path: Path, column: str, separator: str) -> list[str]:
-    """All labels that occur in a table, in alphabetical order."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or column not in rows[0]:
-        raise SystemExit(f"{path} must have rows and a column {column!r}; --label-column names another one")
-    names = (name.strip() for row in rows for name in row[column].split(separator))
-    return sorted({name.casefold(): name for name in names if name}.values())
 
 
 def ids_in_folder(folder: Path, pattern: str, channel: str) -> list[str]:

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
 import training_run
 
 import keras_hpa
@@ -61,13 +60,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     # The notebooks shuffled the ids and then did not use them: the validation set is the tail of train.csv.
     folder = training_run.data_folder(run)
-    source, labels = keras_hpa.load_kaggle(folder)
-    training, validation = np.split(np.arange(len(source)), [int((1 - run.validation_share) * len(source))])
-
-    sequence = partial(training_run.make_sequence, run, training_run.packed(run, source), labels)
+    samples = training_run.packed(run, keras_hpa.load_kaggle(folder))
+    num_training = int((1 - run.validation_share) * len(samples))
+    training, validation = samples[:num_training], samples[num_training:]
+    sequence = partial(training_run.make_sequence, run)
 
     model = keras_hpa.GapNet(
-        (run.image_size, run.image_size, 4), weights=run.weights, batch_norm_momentum=run.batch_norm_momentum
+        (run.image_size, run.image_size, 4),
+        num_classes=len(samples.class_names),
+        weights=run.weights,
+        batch_norm_momentum=run.batch_norm_momentum,
     )
     metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras_hpa.MacroF1(), keras_hpa.BatchMacroF1()]
     # In training the notebooks looked at the first eight batches of the validation set only.
@@ -102,11 +104,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     # One threshold per class, and with them the labels of the test set.
     validated = sequence(validation)
     scores = model.predict(validated)
-    calibrator = keras_hpa.ThresholdCalibrator(
-        "report", intercept=run.intercept, class_names=keras_hpa.atlas.CLASS_NAMES
-    ).fit(scores, labels[validation])
-    test, _ = keras_hpa.load_kaggle(folder, "test")
-    predicted = calibrator.predict(model.predict(training_run.make_sequence(run, test)))
+    calibrator = keras_hpa.ThresholdCalibrator("report", intercept=run.intercept, class_names=samples.class_names).fit(
+        scores, validation.labels
+    )
+    test = keras_hpa.load_kaggle(folder, "test")
+    predicted = calibrator.predict(model.predict(sequence(test)))
     keras_hpa.write_submission(run.output / "submission.csv", test.ids, predicted)
 
     histories = {"stage 1": history, "stage 2": history_of_head}

@@ -64,16 +64,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     keras.utils.set_random_seed(run.seed)
 
     folder = training_run.data_folder(run)
-    source, labels = keras_hpa.load_kaggle(folder)
-    training, validation = train_test_split(np.arange(len(source)), test_size=0.2, random_state=42)
-
     reading = {"interpolation": "bilinear"}
-    source = training_run.packed(run, source, **reading)
-    sequence = partial(training_run.make_sequence, run, source, labels, **reading)
+    samples = training_run.packed(run, keras_hpa.load_kaggle(folder), **reading)
+    parts = train_test_split(np.arange(len(samples)), test_size=0.2, random_state=42)
+    training, validation = (samples[positions] for positions in parts)
+    sequence = partial(training_run.make_sequence, run, **reading)
 
     model = keras_hpa.PretrainedClassifier(
         run.backbone,
         (run.image_size, run.image_size, 4),
+        num_classes=len(samples.class_names),
         weights=None if run.weights == "none" else run.weights,
         matrix=run.matrix,
     )
@@ -113,10 +113,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     # The report: one threshold per class. The kernel: 0.2 for all.
     validated = sequence(validation)
     scores = model.predict(validated)
-    calibrator = keras_hpa.ThresholdCalibrator(**run.thresholds, class_names=keras_hpa.atlas.CLASS_NAMES)
-    calibrator.fit(scores, labels[validation])
-    test, _ = keras_hpa.load_kaggle(folder, "test")
-    predicted = calibrator.predict(model.predict(training_run.make_sequence(run, test, **reading)))
+    calibrator = keras_hpa.ThresholdCalibrator(**run.thresholds, class_names=samples.class_names)
+    calibrator.fit(scores, validation.labels)
+    test = keras_hpa.load_kaggle(folder, "test")
+    predicted = calibrator.predict(model.predict(sequence(test)))
     keras_hpa.write_submission(run.output / "submission.csv", test.ids, predicted)
     training_run.write_results(
         run,

@@ -72,31 +72,19 @@ def data_folder(run: argparse.Namespace) -> Path:
     return folder
 
 
-def packed(run: argparse.Namespace, source: keras_hpa.Source, interpolation: str = "area") -> keras_hpa.Source:
-    """The source, or with `--pack` its images in the size of the training, in one memory map that is made once."""
+def packed(run: argparse.Namespace, samples: keras_hpa.Samples, interpolation: str = "area") -> keras_hpa.Samples:
+    """The samples; with `--pack` their images have the size of the training and lie in a memory map, made once."""
     if run.pack is None:
-        return source
-    return keras_hpa.PackedSource.build(source, run.pack, image_size=run.image_size, interpolation=interpolation)
+        return samples
+    return samples.packed(run.pack, image_size=run.image_size, interpolation=interpolation)
 
 
 def make_sequence(
-    run: argparse.Namespace,
-    source: keras_hpa.Source,
-    labels: np.ndarray | None = None,
-    indices: np.ndarray | None = None,
-    **options: object,
+    run: argparse.Namespace, samples: keras_hpa.Samples, **options: object
 ) -> keras_hpa.MultiChannelSequence:
-    """Batches of a source, or of those of its samples that `indices` names, as the settings of the run have them."""
-    if indices is not None:
-        source, labels = keras_hpa.subset(source, indices), labels[indices]
-    return keras_hpa.MultiChannelSequence(
-        source,
-        labels,
-        batch_size=run.batch_size,
-        image_size=run.image_size,
-        seed=run.seed,
-        workers=run.workers,
-        **options,
+    """Batches of samples, as the settings of the run have them."""
+    return samples.batches(
+        batch_size=run.batch_size, image_size=run.image_size, seed=run.seed, workers=run.workers, **options
     )
 
 

@@ -41,37 +41,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     # --8<-- [end:draw]
 
     # --8<-- [start:load]
-    source, labels = keras_hpa.load_kaggle(folder / "data")
-    print(source)
-    print(labels.shape, "labels,", labels.sum(axis=1).mean().round(2), "a sample")
-    print(labels.sum(axis=0))
+    samples = keras_hpa.load_kaggle(folder / "data")
+    print(samples)
+    print(samples.labels.sum(axis=1).mean().round(2), "labels a sample, samples of each class:")
+    print(samples.labels.sum(axis=0))
     # --8<-- [end:load]
 
     # --8<-- [start:channels]
-    names = [keras_hpa.atlas.CLASS_NAMES[number] for number in np.flatnonzero(labels[0])]
-    figure = keras_hpa.plots.plot_channels(source.read(0), title=", ".join(names))
+    names = [samples.class_names[number] for number in np.flatnonzero(samples.labels[0])]
+    figure = keras_hpa.plots.plot_channels(samples.read(0), samples.channels, title=", ".join(names))
     figure.savefig(folder / "channels.png")
     # --8<-- [end:channels]
 
     # --8<-- [start:split]
-    seen, test = keras_hpa.stratified_split(labels, test_size=1 / 6)
-    train, validation = (seen[part] for part in keras_hpa.stratified_split(labels[seen], test_size=0.2))
+    train, validation, test = samples.split(validation_size=1 / 6, test_size=1 / 6)
     for name, part in (("train", train), ("validate", validation), ("test", test)):
-        print(f"{len(part)} to {name}, the rarest class {labels[part].sum(axis=0).min()} times")
+        print(f"{len(part)} to {name}, the rarest class {part.labels.sum(axis=0).min()} times")
     # --8<-- [end:split]
 
     # --8<-- [start:sequences]
-    train_batches = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, train),
-        labels[train],
-        image_size=image_size,
-        shuffle=True,
-        augment="dihedral",
-        dtype="source",
-    )
-    validation_batches = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, validation), labels[validation], image_size=image_size, dtype="source"
-    )
+    train_batches = train.batches(image_size=image_size, shuffle=True, augment="dihedral", dtype="source")
+    validation_batches = validation.batches(image_size=image_size, dtype="source")
     images, targets = train_batches[0]
     print(images.shape, images.dtype, targets.shape)
     # --8<-- [end:sequences]
@@ -103,30 +93,30 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     # --8<-- [start:thresholds]
     scores = keras_hpa.predict_scores(model, validation_batches, "dihedral", verbose=0)
-    calibrator = keras_hpa.ThresholdCalibrator(class_names=keras_hpa.atlas.CLASS_NAMES)
-    calibrator.fit(scores, labels[validation])
+    calibrator = keras_hpa.ThresholdCalibrator(class_names=samples.class_names)
+    calibrator.fit(scores, validation.labels)
     calibrator.save(folder / "thresholds.json")
     figure = keras_hpa.plots.plot_thresholds(calibrator)
     figure.savefig(folder / "thresholds.png")
     # --8<-- [end:thresholds]
 
     # --8<-- [start:test]
-    test_batches = keras_hpa.MultiChannelSequence(keras_hpa.subset(source, test), image_size=image_size, dtype="source")
+    test_batches = test.batches(image_size=image_size, dtype="source")
     test_scores = keras_hpa.predict_scores(model, test_batches, "dihedral", verbose=0)
     # --8<-- [end:test]
 
     # --8<-- [start:report]
-    print(calibrator.report(test_scores, labels[test]))
-    half = keras_hpa.ThresholdCalibrator("fixed", thresholds=0.5).fit(scores, labels[validation])
-    everything = keras_hpa.ThresholdCalibrator("fixed", thresholds=0.0).fit(scores, labels[validation])
-    print(f"macro-F1 at fitted thresholds     {calibrator.score(test_scores, labels[test]):.3f}")
-    print(f"macro-F1 at 0.5 for all           {half.score(test_scores, labels[test]):.3f}")
-    print(f"macro-F1 of predicting everything {everything.score(test_scores, labels[test]):.3f}")
+    print(calibrator.report(test_scores, test.labels))
+    half = keras_hpa.ThresholdCalibrator("fixed", thresholds=0.5).fit(scores, validation.labels)
+    everything = keras_hpa.ThresholdCalibrator("fixed", thresholds=0.0).fit(scores, validation.labels)
+    print(f"macro-F1 at fitted thresholds     {calibrator.score(test_scores, test.labels):.3f}")
+    print(f"macro-F1 at 0.5 for all           {half.score(test_scores, test.labels):.3f}")
+    print(f"macro-F1 of predicting everything {everything.score(test_scores, test.labels):.3f}")
     # --8<-- [end:report]
 
     # --8<-- [start:submission]
-    new, _ = keras_hpa.load_kaggle(folder / "data", "test")
-    new_batches = keras_hpa.MultiChannelSequence(new, image_size=image_size, dtype="source")
+    new = keras_hpa.load_kaggle(folder / "data", "test")
+    new_batches = new.batches(image_size=image_size, dtype="source")
     new_scores = keras_hpa.predict_scores(model, new_batches, "dihedral", verbose=0)
     keras_hpa.write_submission(folder / "submission.csv", new.ids, calibrator.predict(new_scores))
     print(*(folder / "submission.csv").read_text().splitlines()[:4], sep="\n")

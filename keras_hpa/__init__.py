@@ -13,6 +13,7 @@ from keras_hpa.data import ChannelStacks as ChannelStacks
 from keras_hpa.data import MultiChannelSequence as MultiChannelSequence
 from keras_hpa.data import PackedSource as PackedSource
 from keras_hpa.data import RareLabels as RareLabels
+from keras_hpa.data import Samples as Samples
 from keras_hpa.data import Source as Source
 from keras_hpa.data import SourceReport as SourceReport
 from keras_hpa.data import apply_symmetry as apply_symmetry
@@ -25,6 +26,7 @@ from keras_hpa.data import stratified_folds as stratified_folds
 from keras_hpa.data import stratified_split as stratified_split
 from keras_hpa.data import subset as subset
 from keras_hpa.data import validate as validate
+from keras_hpa.data import write_kaggle_folder as write_kaggle_folder
 from keras_hpa.data import write_submission as write_submission
 from keras_hpa.explanation import class_activation_maps as class_activation_maps
 from keras_hpa.graphs import FoldedModel as FoldedModel

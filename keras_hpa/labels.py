@@ -10,23 +10,21 @@ _MAX_DIGITS = 9
 
 def parse_labels(
     texts: Sequence[object],
-    num_classes: int = 28,
+    classes: int | Sequence[str],
+    *,
     separator: str = " ",
     ids: Sequence[str] | None = None,
     allow_empty: bool = False,
-    *,
-    class_names: Sequence[str] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Turns label texts such as `"16 0"` into a 0/1 matrix.
 
     Args:
-        texts: one text per sample: its labels in any order. `None` and NaN count as empty.
-        num_classes: how many classes there are; labels are 0 to `num_classes - 1`.
+        texts: one text per sample: its labels in any order. `None`, NaN and pandas's NA count as empty.
+        classes: how many classes there are, or their names. Labels are whole numbers from 0 on; names may stand for
+            them, without regard to case, and a name wins over a number that is written the same.
         separator: what stands between two labels. A space stands for any white space.
         ids: the samples' ids, for error messages.
         allow_empty: whether a sample may have no label at all.
-        class_names: names that may stand for labels, without regard to case; a name wins over a number that is
-            written the same. When given, its length takes the place of `num_classes`.
 
     Returns:
         A uint8 array of shape `(len(texts), num_classes)`.
@@ -35,31 +33,30 @@ def parse_labels(
         ValueError: if a label is unknown, out of range or repeated, or a row is empty; the message names row and id.
 
     Example:
-        >>> parse_labels(["1 0", "2"], num_classes=3)
+        >>> parse_labels(["1 0", "2"], 3)
         array([[1, 1, 0],
                [0, 0, 1]], dtype=uint8)
-        >>> parse_labels(["cytosol|Nucleoli"], separator="|", class_names=["Nucleoli", "Golgi", "Cytosol"])
+        >>> parse_labels(["cytosol|Nucleoli"], ["Nucleoli", "Golgi", "Cytosol"], separator="|")
         array([[1, 0, 1]], dtype=uint8)
     """
     if not separator:
         raise ValueError(f"`separator` must not be empty. Received: {separator!r}")
+    if isinstance(texts, str):
+        raise ValueError(f"`texts` must be a list of texts, one per sample. Received: {texts!r}")
+    texts, ids = list(texts), None if ids is None else list(ids)
     if ids is not None and len(ids) != len(texts):
         raise ValueError(f"`ids` must be as long as `texts`. Received: {len(ids)} ids, {len(texts)} texts")
-    numbers_by_name = {} if class_names is None else _number_names(class_names)
-    num_classes = num_classes if class_names is None else len(class_names)
-    if num_classes < 1:
-        raise ValueError(f"`num_classes` must be at least 1. Received: {num_classes}")
-
+    numbers_by_name, num_classes = _check_classes(classes)
     matrix = np.zeros((len(texts), num_classes), np.uint8)
     for row, text in enumerate(texts):
         where = f"row {row}" if ids is None else f"row {row} (id {ids[row]!r})"
-        labels = _split(text, separator)
+        labels = split_labels(text, separator)
         if not labels and not allow_empty:
             raise ValueError(f"Every sample must have a label unless `allow_empty=True`. Received: {text!r} in {where}")
         for label in labels:
-            number = numbers_by_name.get(label.casefold(), _to_number(label))
+            number = numbers_by_name.get(label.casefold(), label_number(label))
             if number is None:
-                known = "a whole number" if class_names is None else "a whole number or a name of `class_names`"
+                known = "a whole number or a name of `classes`" if numbers_by_name else "a whole number"
                 raise ValueError(f"A label must be {known}. Received: {label!r} in {where}")
             if number >= num_classes:
                 raise ValueError(f"A label must lie in 0 to {num_classes - 1}. Received: {label!r} in {where}")
@@ -95,29 +92,76 @@ def format_labels(
         raise ValueError(f"`matrix` must have shape (num_samples, {columns}). Received: shape {labels.shape}")
     if not np.isin(labels, (0, 1)).all():
         raise ValueError(f"`matrix` must hold 0 and 1 only. Received: {labels[~np.isin(labels, (0, 1))][0]!r}")
-    names = [str(number) for number in range(labels.shape[1])] if class_names is None else list(class_names)
+    names = list(map(str, range(labels.shape[1]))) if class_names is None else check_class_names(class_names)
     for name in names:
         if separator in name:
             raise ValueError(f"A class name must not hold the separator {separator!r}. Received: {name!r}")
     return [separator.join(names[number] for number in np.flatnonzero(row)) for row in labels]
 
 
-def _number_names(class_names: Sequence[str]) -> dict[str, int]:
-    numbers: dict[str, int] = {}
-    for number, name in enumerate(class_names):
-        if numbers.setdefault(name.casefold(), number) != number:
-            raise ValueError(f"`class_names` must differ, case aside. Received: {name!r} twice")
-    return numbers
+def is_missing(value: object) -> bool:
+    """Whether a value of a table is None, NaN, NaT or pandas's NA."""
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)  # NaN alone differs from itself
 
 
-def _split(text: object, separator: str) -> list[str]:
-    if text is None or text != text:  # NaN alone differs from itself
-        return []
-    stripped = str(text).strip()
+def split_labels(text: object, separator: str) -> list[str]:
+    """Gives the labels in one text."""
+    stripped = "" if is_missing(text) else str(text).strip()
     if not stripped:
         return []
     return stripped.split() if separator.isspace() else [label.strip() for label in stripped.split(separator)]
 
 
-def _to_number(label: str) -> int | None:
+def label_number(label: str) -> int | None:
+    """Gives the number that a label is, or None for a name."""
     return int(label) if label.isascii() and label.isdigit() and len(label) <= _MAX_DIGITS else None
+
+
+def check_label_matrix(labels: npt.ArrayLike, num_samples: int | None = None) -> npt.NDArray[np.int8]:
+    """Gives labels as an int8 array of its own; refuses what is not a matrix of 0, 1 and -1 for each sample.
+
+    Entries that are masked or missing are refused: an unknown label is written as -1.
+    """
+    matrix = np.asarray(labels)
+    if matrix.ndim != 2 or (num_samples is not None and len(matrix) != num_samples):
+        rows = "num_samples" if num_samples is None else num_samples
+        raise ValueError(f"`labels` must have shape ({rows}, num_classes). Received: shape {matrix.shape}")
+    if np.ma.is_masked(labels):
+        raise ValueError("`labels` must hold 0, 1, or -1 where unknown. Received: masked entries")
+    if matrix.dtype == object:  # a table of several types, or with missing entries
+        matrix = np.array([[2 if is_missing(value) else value for value in row] for row in matrix], object)
+    wrong = ~np.isin(matrix, (-1, 0, 1)) if matrix.dtype.kind in "biufO" else np.ones(matrix.shape, bool)
+    for row, column in np.argwhere(wrong)[:1]:
+        raise ValueError(
+            f"`labels` must hold 0, 1, or -1 where unknown. "
+            f"Received: {np.asarray(labels)[row, column]!r} in row {row}, column {column}"
+        )
+    return matrix.astype(np.int8)
+
+
+def check_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Gives names of classes as a tuple; refuses what is not different texts, case aside."""
+    if isinstance(class_names, str):
+        raise ValueError(f"`class_names` must be a list of names. Received: {class_names!r}")
+    names, seen = tuple(class_names), set()
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"`class_names` must be texts. Received: {name!r}")
+        if name.casefold() in seen:
+            raise ValueError(f"`class_names` must differ, case aside. Received: {name!r} twice")
+        seen.add(name.casefold())
+    return names
+
+
+def _check_classes(classes: int | Sequence[str]) -> tuple[dict[str, int], int]:
+    numbers: dict[str, int] = {}
+    if isinstance(classes, (int, np.integer)) and not isinstance(classes, bool):
+        count = int(classes)
+    elif isinstance(classes, (bool, str)) or not hasattr(classes, "__iter__"):
+        raise ValueError(f"`classes` must be a number of classes or a list of names. Received: {classes!r}")
+    else:
+        names = check_class_names(classes)
+        numbers, count = {name.casefold(): number for number, name in enumerate(names)}, len(names)
+    if count < 1:
+        raise ValueError(f"`classes` must be one or more. Received: {classes!r}")
+    return numbers, count

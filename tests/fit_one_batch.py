@@ -9,7 +9,7 @@ import keras_hpa
 
 assert (files(keras_hpa) / "py.typed").is_file()
 images = np.random.default_rng(0).integers(0, 256, (4, 80, 80, 4), dtype=np.uint8)
-labels = keras_hpa.parse_labels(["0 16", "5", "25", "0"])
+labels = keras_hpa.parse_labels(["0 16", "5", "25", "0"], 28)
 source = keras_hpa.ArraySource(images)
 model = keras_hpa.GapNet((80, 80, 4))
 model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])

@@ -8,7 +8,7 @@ from keras_hpa import atlas, format_labels, parse_labels
 
 
 def test_order_of_labels_does_not_matter():
-    np.testing.assert_array_equal(parse_labels(["16 0", "0  16 "]), np.eye(28)[[0, 0]] + np.eye(28)[[16, 16]])
+    np.testing.assert_array_equal(parse_labels(["16 0", "0  16 "], 28), np.eye(28)[[0, 0]] + np.eye(28)[[16, 16]])
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(0, 5), st.integers(1, 30)), elements=st.integers(0, 1)))
@@ -22,11 +22,11 @@ def test_names_round_trip_through_another_separator():
     texts = format_labels(matrix, "|", class_names=atlas.CLASS_NAMES)
     assert texts[0] == "Nucleoli fibrillar center|Rods & rings"
     upper = [text.upper() for text in texts]
-    np.testing.assert_array_equal(parse_labels(upper, separator="|", class_names=atlas.CLASS_NAMES), matrix)
+    np.testing.assert_array_equal(parse_labels(upper, atlas.CLASS_NAMES, separator="|"), matrix)
 
 
 def test_numbers_are_read_beside_names():
-    np.testing.assert_array_equal(parse_labels(["b,0"], separator=",", class_names=["a", "B"]), [[1, 1]])
+    np.testing.assert_array_equal(parse_labels(["b,0"], ["a", "B"], separator=","), [[1, 1]])
 
 
 @pytest.mark.parametrize("text", ["", "  ", None, float("nan"), np.float32("nan")])
@@ -58,14 +58,20 @@ def test_wrong_label_names_row_and_id(text, message):
     [
         ({"ids": ["a", "b"]}, "2 ids, 1 texts"),
         ({"separator": ""}, "separator"),
-        ({"num_classes": 0}, "num_classes"),
-        ({"class_names": ["a", "A"]}, "'A' twice"),
-        ({"class_names": ["b"], "separator": "|"}, "a whole number or a name.*'x'"),
+        ({"classes": 0}, "`classes`.*0"),
+        ({"classes": []}, "`classes`"),
+        ({"classes": True}, "`classes`.*True"),
+        ({"classes": 2.0}, "`classes`.*2.0"),
+        ({"classes": "Golgi"}, "`classes`.*'Golgi'"),
+        ({"classes": ["a", "A"]}, "'A' twice"),
+        ({"classes": ["a", 1]}, "`class_names` must be texts.*1"),
+        ({"classes": ["b"], "separator": "|"}, "a whole number or a name.*'x'"),
+        ({"texts": "0 1"}, "`texts`.*'0 1'"),
     ],
 )
 def test_wrong_argument_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        parse_labels(["x"], **arguments)
+        parse_labels(**({"texts": ["x"], "classes": 28} | arguments))
 
 
 @pytest.mark.parametrize(

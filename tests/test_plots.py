@@ -85,22 +85,38 @@ def test_channels_are_drawn_in_their_colours(dtype):
     full = np.iinfo(dtype).max if dtype != "float32" else 1
     image = np.zeros((8, 8, 4), dtype)
     image[:4, :, 3] = full // 2 if dtype != "float32" else 0.5
-    figure = plots.plot_channels(image, title="sample")
+    figure = plots.plot_channels(image, atlas.CHANNELS, title="sample")
     yellow, merge = figure.axes[3], figure.axes[4]
     assert yellow.get_title() == "yellow: endoplasmic reticulum\n(× 2.0)"
     np.testing.assert_allclose(yellow.images[0].get_array()[0, 0], (1, 1, 0))
     np.testing.assert_allclose(merge.images[0].get_array()[[0, 7], 0], [(1, 1, 0), (0, 0, 0)])
 
 
-def test_channels_of_other_names_are_gray():
-    figure = plots.plot_channels(np.ones((4, 4, 2)), channels=("DAPI", "magenta"))
-    np.testing.assert_allclose(figure.axes[0].images[0].get_array()[0, 0], (1, 1, 1))
-    np.testing.assert_allclose(figure.axes[1].images[0].get_array()[0, 0], (1, 0, 1))
+def _titles_and_colours(num_channels, channels):
+    panels = plots.plot_channels(np.ones((4, 4, num_channels)), channels).axes[:-1]
+    titles = [axes.get_title().splitlines()[0] for axes in panels]
+    return titles, [tuple(axes.images[0].get_array()[0, 0].tolist()) for axes in panels]
+
+
+def test_channels_of_other_names_have_those_and_colours_that_differ():
+    names = ["DAPI", "magenta", "mCherry", "GFP"]
+    titles, colours = _titles_and_colours(4, names)
+    assert titles == names
+    assert colours[1] == (1, 0, 1)
+    assert len(set(colours)) == 4
+    assert _titles_and_colours(2, ["red", "green"]) == (["red", "green"], [(1, 0, 0), (0, 1, 0)]), "nothing is stained"
+    assert _titles_and_colours(1, ["mCherry"]) == (["mCherry"], [(1, 1, 1)])
+    assert _titles_and_colours(3, None)[0] == ["channel1", "channel2", "channel3"]
+    assert len(_titles_and_colours(30, None)[1]) == 30
 
 
 @pytest.mark.parametrize(
     ("shape", "arguments", "message"),
-    [((8, 8, 3), {}, r"\(height, width, 4\).*\(8, 8, 3\)"), ((8, 8, 4), {"saturated": 100}, "per cent.*100")],
+    [
+        ((8, 8, 3), {"channels": atlas.CHANNELS}, r"\(height, width, 4\).*\(8, 8, 3\)"),
+        ((8, 8), {}, r"\(height, width, channels\).*\(8, 8\)"),
+        ((8, 8, 4), {"saturated": 100}, "per cent.*100"),
+    ],
 )
 def test_channels_refuse_wrong_input(shape, arguments, message):
     with pytest.raises(ValueError, match=message):
@@ -175,7 +191,7 @@ def test_activation_maps_glow_over_the_merge():
     image[2:4, 2:4, 1] = 255
     maps = np.zeros((6, 8, 5))
     maps[2, 3] = [1, 2, 3, 4, -5]
-    figure = plots.plot_activation_maps(image, maps, class_names=list("abcde"), title="sample")
+    figure = plots.plot_activation_maps(image, maps, atlas.CHANNELS, class_names=list("abcde"), title="sample")
     panels = [axes for axes in figure.axes if axes.images]
     assert [axes.get_title() for axes in panels] == ["merge", *"abcde"]
     np.testing.assert_allclose(panels[0].images[0].get_array()[2, 2], (0, 1, 0))

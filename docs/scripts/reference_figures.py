@@ -177,9 +177,7 @@ def draw_stratified_split() -> Figure:
 
 def draw_batches() -> Figure:
     """The first batch of two epochs, turned at random, with its labels."""
-    sequence = keras_hpa.MultiChannelSequence(
-        CELLS, CELLS.labels, batch_size=4, image_size=128, augment="dihedral", workers=0
-    )
+    sequence = CELLS.samples.batches(batch_size=4, image_size=128, augment="dihedral", workers=0)
     figure = Figure(figsize=(WIDTH, 3.55))
     for epoch, row in enumerate(figure.subplots(2, 4)):
         sequence.epoch = epoch

@@ -32,15 +32,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     model = keras.saving.load_model(args.tutorial / "model.keras")
     calibrator = keras_hpa.ThresholdCalibrator.load(args.tutorial / "thresholds.json")
-    source, labels = keras_hpa.load_kaggle(args.tutorial / "data")
-    _, numbers = keras_hpa.stratified_split(labels, test_size=1 / 6)  # what the tutorial held out
-    labels = labels[numbers]
-    large = keras_hpa.SyntheticAtlas(len(source), image_size=512, balance="uniform")  # the same cells
-    test_batches = keras_hpa.MultiChannelSequence(keras_hpa.subset(source, numbers), dtype="source")
-    scores = keras_hpa.predict_scores(model, test_batches, "dihedral", verbose=0)
+    samples = keras_hpa.load_kaggle(args.tutorial / "data")
+    _, _, test = samples.split(validation_size=1 / 6, test_size=1 / 6)  # as the tutorial
+    labels, numbers = test.labels, [samples.ids.index(sample_id) for sample_id in test.ids]
+    large = keras_hpa.SyntheticAtlas(len(samples), image_size=512, balance="uniform")  # the same cells
+    scores = keras_hpa.predict_scores(model, test.batches(dtype="source"), "dihedral", verbose=0)
     print(f"macro-F1 on {len(labels)} test samples: {calibrator.score(scores, labels):.3f}")
 
-    save(keras_hpa.plots.plot_channels(large.read(numbers[0])), args.output / "home_channels.webp")
+    save(keras_hpa.plots.plot_channels(large.read(numbers[0]), large.channels), args.output / "home_channels.webp")
     save(draw_prediction(large, numbers, scores, labels, calibrator), args.output / "home_prediction.webp")
     save(draw_per_class_f1(calibrator.report(scores, labels).rows), args.output / "home_per_class_f1.webp")
     save(draw_classes(), args.output / "synthetic_atlas_classes.webp")

@@ -14,6 +14,7 @@ from keras_hpa.data.multi_channel_sequence import MultiChannelSequence as MultiC
 from keras_hpa.data.near_duplicates import near_duplicate_groups as near_duplicate_groups
 from keras_hpa.data.packed_source import PackedSource as PackedSource
 from keras_hpa.data.resizing import check_image_size as check_image_size
+from keras_hpa.data.samples import Samples as Samples
 from keras_hpa.data.sampling import RareLabels as RareLabels
 from keras_hpa.data.source import Source as Source
 from keras_hpa.data.source import select_channels as select_channels
@@ -22,3 +23,4 @@ from keras_hpa.data.splits import stratified_folds as stratified_folds
 from keras_hpa.data.splits import stratified_split as stratified_split
 from keras_hpa.data.validate import SourceReport as SourceReport
 from keras_hpa.data.validate import validate as validate
+from keras_hpa.data.write_kaggle_folder import write_kaggle_folder as write_kaggle_folder

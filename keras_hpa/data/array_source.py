@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.atlas import CHANNELS
-
 
 class ArraySource:
     """A source of arrays in memory: for images that are loaded already, and for tests.
@@ -15,7 +13,7 @@ class ArraySource:
         images: one array of shape `(num_samples, height, width, num_channels)`, or a list of arrays of shape
             `(height, width, num_channels)` whose sizes may differ. They are not copied.
         ids: the samples' ids; "0", "1", ... unless given.
-        channels: the names of the channels; those of the atlas if there are four, otherwise "0", "1", ...
+        channels: the names of the channels; "channel1", "channel2", ... unless given.
 
     Raises:
         ValueError: if the shapes do not fit, or ids or channels are not different or not as many as the images have.
@@ -43,13 +41,14 @@ class ArraySource:
         self.images = images
         self.ids = tuple(str(index) for index in range(len(images))) if ids is None else tuple(ids)
         if channels is None:
-            (count,) = num_channels
-            channels = CHANNELS if count == len(CHANNELS) else [str(number) for number in range(count)]
+            channels = [f"channel{number}" for number in range(1, max(num_channels) + 1)]
         self.channels = tuple(channels)
         if len(self.ids) != len(images) or len(set(self.ids)) != len(self.ids):
             raise ValueError(f"`ids` must be {len(images)} different ids. Received: {ids!r}")
+        if not all(isinstance(name, str) for name in (*self.ids, *self.channels)):
+            raise ValueError(f"`ids` and `channels` must be texts. Received: {self.ids[:3]!r}, {self.channels[:3]!r}")
         if {len(self.channels)} != num_channels or len(set(self.channels)) != len(self.channels):
-            raise ValueError(f"`channels` must be {num_channels} different names. Received: {channels!r}")
+            raise ValueError(f"`channels` must be {max(num_channels)} different names. Received: {channels!r}")
 
     def __len__(self) -> int:
         return len(self.images)

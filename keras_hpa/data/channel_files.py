@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.atlas import CHANNELS
 from keras_hpa.data.readers import read_image
 from keras_hpa.data.sample_paths import check_below, check_names, check_pattern
 
@@ -24,11 +23,8 @@ class ChannelFiles:
         ids: the samples' ids.
         channels: the names of the channels, in the order in which they are stacked.
         pattern: a file's path below `root`, with `{id}` and `{channel}` where they belong.
-        missing: "error", or "zeros" for a dark image in place of a channel whose file does not exist. What was filled
-            is kept in `filled`, so that it can be counted and reported.
-
-    Attributes:
-        filled: the (id, channel) pairs that this object read as zeros so far.
+        missing: "error", or "zeros" for a dark image in place of a channel whose file does not exist. `filled` says
+            which these are, and `validate` counts them.
 
     Raises:
         FileNotFoundError: if `root` is not a folder; from `read`, if a channel's file is missing.
@@ -52,24 +48,18 @@ class ChannelFiles:
         root: str | os.PathLike[str],
         ids: Sequence[str],
         *,
-        channels: Sequence[str] = CHANNELS,
+        channels: Sequence[str],
         pattern: str = "{id}_{channel}.png",
         missing: str = "error",
     ):
         self.root = Path(root)
-        self.ids = tuple(ids)
-        self.channels = tuple(channels)
+        self.ids = check_names("ids", ids)
+        self.channels = check_names("channels", channels)
         self.pattern = pattern
         self.missing = missing
-        self.filled: set[tuple[str, str]] = set()
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
         check_pattern(pattern, {"id"} if len(self.channels) == 1 else {"id", "channel"})
-        check_names("ids", self.ids)
-        check_names("channels", self.channels)
-        for name, value in (("ids", ids), ("channels", channels)):
-            if isinstance(value, str):
-                raise ValueError(f"`{name}` must be a list of names. Received: {value!r}")
         if not self.channels:
             raise ValueError(f"`channels` must hold one name or more. Received: {channels!r}")
         if missing not in ("error", "zeros"):
@@ -83,6 +73,18 @@ class ChannelFiles:
             f"ChannelFiles({os.fspath(self.root)!r}, {len(self)} samples, channels={self.channels}, "
             f"pattern={self.pattern!r})"
         )
+
+    @property
+    def filled(self) -> frozenset[tuple[str, str]]:
+        """The (id, channel) pairs that are read as zeros: looked up in the folder, so the same for every copy."""
+        if self.missing == "error":
+            return frozenset()
+        exists = {
+            (id_, channel): self.path(index, channel).exists()
+            for index, id_ in enumerate(self.ids)
+            for channel in self.channels
+        }
+        return frozenset(pair for pair, is_there in exists.items() if not is_there)
 
     def select_channels(self, names: Sequence[str]) -> "ChannelFiles":
         """Makes the same source with some of its channels; the files of the others are not opened."""
@@ -108,7 +110,6 @@ class ChannelFiles:
                     f"channel {channel!r} ({os.fspath(self.path(index, channel))!r}): {image.dtype} of shape "
                     f"{image.shape}, but channel {first!r}: {reference.dtype} of shape {reference.shape}"
                 )
-        self.filled.update((self.ids[index], channel) for channel in self.channels if channel not in images)
         return _stack([images.get(channel, np.zeros_like(reference)) for channel in self.channels])
 
     def _read_channel(self, index: int, channel: str) -> npt.NDArray | None:

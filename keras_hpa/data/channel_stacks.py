@@ -47,13 +47,12 @@ class ChannelStacks:
         axes: str | None = None,
     ):
         self.root = Path(root)
-        self.ids = tuple(ids)
+        self.ids = check_names("ids", ids)
         self.pattern = pattern
         self.axes = axes
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
         check_pattern(pattern, {"id"})
-        check_names("ids", self.ids)
         if channels is None:
             if not self.ids:
                 raise ValueError(
@@ -62,7 +61,7 @@ class ChannelStacks:
             image, names = self._read(0)
             channels = names or [str(number) for number in range(image.shape[2])]
         self.channels = tuple(channels)
-        if isinstance(channels, str) or not channels or len(set(channels)) != len(self.channels):
+        if isinstance(channels, str) or not self.channels or len(set(self.channels)) != len(self.channels):
             raise ValueError(f"`channels` must be different names. Received: {channels!r}")
 
     def __len__(self) -> int:

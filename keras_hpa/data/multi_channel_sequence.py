@@ -13,7 +13,7 @@ from keras_hpa.data.batch_recipe import BatchRecipe
 from keras_hpa.data.read_ahead import ReadAhead
 from keras_hpa.data.resizing import INTERPOLATIONS, check_image_size
 from keras_hpa.data.sampling import SAMPLERS, RareLabels, Sampler
-from keras_hpa.data.source import Source, subset
+from keras_hpa.data.source import Source, labels_of, subset
 
 
 class MultiChannelSequence(keras.utils.PyDataset):
@@ -28,8 +28,9 @@ class MultiChannelSequence(keras.utils.PyDataset):
     any setting. The order is the sequence's alone: `fit(shuffle=True)`, Keras's default, changes nothing.
 
     Args:
-        source: what to read.
-        labels: an array whose rows are the samples' labels; without it, batches are images only, for `predict`.
+        source: what to read: `Samples`, or any source.
+        labels: an array whose rows are the samples' labels, for a plain source: `Samples` have theirs, and others are
+            refused. Without any, batches are images only, for `predict`.
         batch_size: samples in a batch.
         image_size: height and width to which images are resized, or one number for both. Without it all must have one
             size.
@@ -115,6 +116,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
         if interpolation not in INTERPOLATIONS:
             raise ValueError(f"`interpolation` must be one of {sorted(INTERPOLATIONS)}. Received: {interpolation!r}")
         self.source = source
+        labels = labels_of(source, labels)
         self.labels = None if labels is None else _check_labels(labels, len(source))
         self.batch_size = batch_size
         self.image_size = None if image_size is None else check_image_size(image_size)
@@ -179,7 +181,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
         They have the size and type that they have here. Labels, shuffling, sampler, augmentation, shard and epochs are
         left out. This sequence is not touched, even where `fit` is going on with it.
         """
-        return MultiChannelSequence(
+        sequence = MultiChannelSequence(
             subset(self.source, range(len(self.source))[start:stop]),
             batch_size=self.batch_size,
             image_size=self.image_size,
@@ -190,6 +192,8 @@ class MultiChannelSequence(keras.utils.PyDataset):
             use_multiprocessing=self._read_ahead.use_processes,
             max_queue_size=self._read_ahead.depth,
         )
+        sequence.labels = None
+        return sequence
 
     # Keras tells a sequence neither which epoch it reads nor why. What it does: it asks for `workers` each time it
     # begins to read for `fit`, `evaluate` or `predict`; it then fetches a batch or two and throws them away; in `fit`

@@ -22,7 +22,7 @@ def near_duplicate_groups(
     """Finds samples that are nearly the same image, by perceptual hash, and puts them into one group.
 
     Public sets hold the same field more than once: saved again, or imaged again a moment later. Split apart they turn
-    memory into a good score. Hand the result to `groups` of `stratified_split`.
+    memory into a good score. `Samples(samples, groups=...)` keeps each group on one side.
 
     A channel's hash has 64 bits: for each of the lowest 8 x 8 frequencies of its cosine transform, at 32 x 32 pixels,
     whether it is above their median. It does not change with brightness and hardly with scale, noise or compression.

@@ -41,6 +41,7 @@ class PackedSource:
         shape: `(num_samples, height, width, channels)`.
         dtype: the data type of the images.
         digest: of what the pack was made from.
+        filled: the (id, channel) pairs that the source gave as zeros because they were missing.
 
     Raises:
         FileNotFoundError: if there is no finished pack.
@@ -66,6 +67,7 @@ class PackedSource:
         self.shape: tuple[int, ...] = (len(self.ids), *manifest["shape"])
         self.dtype = np.dtype(manifest["dtype"])
         self.digest: str = manifest["digest"]
+        self.filled = frozenset((sample_id, channel) for sample_id, channel in manifest.get("filled", ()))
         self._images: npt.NDArray | None = None
         status = (self.path / _IMAGES).stat()
         expected = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
@@ -219,7 +221,8 @@ class _Builder:
             checksums.seek(0)
             sums = [checksum for _, checksum in _CHECKSUM.iter_unpack(checksums.read())]
             changed = os.fstat(images.fileno()).st_mtime_ns
-        _write_manifest(self.path, self.plan | {"checksums": sums, "changed": changed})
+        filled = sorted(getattr(self.source, "filled", ()))
+        _write_manifest(self.path, self.plan | {"checksums": sums, "changed": changed, "filled": filled})
         (self.path / _CHECKSUMS).unlink()
         (self.path / _PLAN).unlink()
 

@@ -1,6 +1,8 @@
 """Paths of samples: made of ids that somebody else wrote, and kept below the root."""
 
 import os
+import posixpath
+from collections.abc import Sequence
 from pathlib import Path
 from string import Formatter
 
@@ -20,17 +22,22 @@ def check_pattern(pattern: str, fields_needed: set[str]) -> None:
         raise ValueError(f"`pattern` must be a path below `root`, without '..'. Received: {pattern!r}")
 
 
-def check_names(argument: str, names: tuple[str, ...]) -> None:
-    """Refuses ids or channels that repeat, or that are no names of files below the root."""
-    seen = set()
+def check_names(argument: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Gives ids or channels as a tuple; refuses those that repeat, or that are no names of files below the root."""
+    if isinstance(names, str) or not hasattr(names, "__iter__"):
+        raise ValueError(f"`{argument}` must be a list of names. Received: {names!r}")
+    seen: dict[str, str] = {}
     for name in names:
         if not isinstance(name, str) or not name or not name.isprintable():
             raise ValueError(f"`{argument}` must be printable text, not empty. Received: {name!r}")
         if _could_leave(name):
             raise ValueError(f"`{argument}` must not lead out of `root`: no absolute path, no '..'. Received: {name!r}")
-        if name in seen:
-            raise ValueError(f"`{argument}` must not repeat. Received: {name!r} twice")
-        seen.add(name)
+        path = posixpath.normpath(name.replace("\\", "/"))  # `a` and `./a` are one file
+        if path in seen:
+            other = "twice" if seen[path] == name else f"beside {seen[path]!r}"
+            raise ValueError(f"`{argument}` must not repeat. Received: {name!r} {other}")
+        seen[path] = name
+    return tuple(seen.values())
 
 
 def check_below(path: Path, root: Path) -> None:

@@ -11,20 +11,23 @@ import numpy.typing as npt
 class Source(Protocol):
     """Makes samples: files, arrays, memory maps, drawings, or whatever a user's own class reads.
 
-    A source holds no labels and knows nothing of batches. It must be picklable, so that worker processes can be handed
-    a copy, and `read` must be safe to call from several threads.
+    A source needs no labels and knows nothing of batches; `Samples` keeps a source and its labels together. It must be
+    picklable, so that worker processes can be given a copy, and `read` must be safe to call from several threads.
 
     Attributes:
         ids: the samples' ids, all different.
         channels: the names of the channels, in the order of the last axis of what `read` returns.
 
+    A source that gives zeros in place of channels that are missing says so in an attribute `filled`: (id, channel)
+    pairs. `validate` counts them, through `subset`, `select_channels`, `Samples` and packs too.
+
     Example:
         >>> from keras_hpa import ArraySource
-        >>> source = ArraySource(np.zeros((2, 8, 8, 4), "uint8"))
+        >>> source = ArraySource(np.zeros((2, 8, 8, 3), "uint8"))
         >>> isinstance(source, Source), len(source), source.channels
-        (True, 2, ('red', 'green', 'blue', 'yellow'))
+        (True, 2, ('channel1', 'channel2', 'channel3'))
         >>> source.read(0).shape
-        (8, 8, 4)
+        (8, 8, 3)
     """
 
     @property
@@ -55,7 +58,7 @@ def subset(source: Source, indices: npt.ArrayLike) -> Source:
         indices: positions in `source`, each at most once, or one boolean per sample.
 
     Returns:
-        A source of as many samples as `indices` names, with the same channels.
+        A source of as many samples as `indices` names, with the same channels; of `Samples`, `Samples`.
 
     Raises:
         ValueError: if an index is out of range or repeated, or the booleans are not one per sample.
@@ -77,9 +80,9 @@ def subset(source: Source, indices: npt.ArrayLike) -> Source:
         raise ValueError(f"`indices` must lie in 0 to {len(source) - 1}. Received: {position}")
     if len(np.unique(positions)) != len(positions):
         raise ValueError(f"`indices` must not repeat. Received: {indices!r}")
-    if isinstance(source, _Subset):
-        return _Subset(source.source, source.indices[positions.astype(int)])
-    return _Subset(source, positions.astype(int))
+    positions = positions.astype(int)
+    own_way = getattr(source, "_subset", None)
+    return own_way(positions) if own_way is not None else _Subset(source, positions)
 
 
 def select_channels(source: Source, names: Sequence[str]) -> Source:
@@ -90,24 +93,35 @@ def select_channels(source: Source, names: Sequence[str]) -> Source:
         names: names of `source.channels`, each at most once.
 
     Returns:
-        A source of the same samples, whose `channels` are `names`.
+        A source of the same samples, whose `channels` are `names`; of `Samples`, `Samples`.
 
     Raises:
         ValueError: if a name is unknown or repeated, or there is none.
 
     Example:
         >>> from keras_hpa import ArraySource
-        >>> source = ArraySource(np.zeros((3, 8, 8, 4), "uint8"))
-        >>> select_channels(source, ["blue", "green"]).read(0).shape
+        >>> source = ArraySource(np.zeros((3, 8, 8, 3), "uint8"), channels=["dapi", "gfp", "tubulin"])
+        >>> select_channels(source, ["tubulin", "dapi"]).read(0).shape
         (8, 8, 2)
     """
     chosen = (names,) if isinstance(names, str) else tuple(names)
     if not chosen or len(set(chosen)) != len(chosen) or not set(chosen) <= set(source.channels):
         raise ValueError(f"`names` must be different names of {source.channels}. Received: {names!r}")
-    if isinstance(source, _Subset):
-        return _Subset(select_channels(source.source, chosen), source.indices)
     own_way = getattr(source, "select_channels", None)
     return own_way(chosen) if own_way is not None else _ChannelSelection(source, chosen)
+
+
+def labels_of(source: Source, labels: npt.ArrayLike | None) -> npt.ArrayLike | None:
+    """Gives `labels`, or those that the source has itself; refuses others beside those."""
+    own = getattr(source, "labels", None)
+    if labels is None:
+        return own
+    if own is not None and not np.array_equal(np.asarray(own), np.asarray(labels)):
+        raise ValueError(
+            "`labels` must be left out where the source has labels: pairing by hand is for plain sources. "
+            f"Received: labels that differ from those of {source!r}"
+        )
+    return labels
 
 
 class _Subset:
@@ -126,8 +140,19 @@ class _Subset:
     def __repr__(self) -> str:
         return f"<{len(self)} of {self.source!r}>"
 
+    @property
+    def filled(self) -> frozenset[tuple[str, str]]:
+        ids = set(self.ids)
+        return frozenset(pair for pair in getattr(self.source, "filled", ()) if pair[0] in ids)
+
     def read(self, index: int) -> npt.NDArray:
         return self.source.read(int(self.indices[index]))
+
+    def select_channels(self, names: Sequence[str]) -> "_Subset":
+        return _Subset(select_channels(self.source, names), self.indices)
+
+    def _subset(self, positions: npt.NDArray) -> "_Subset":
+        return _Subset(self.source, self.indices[positions])
 
 
 class _ChannelSelection:
@@ -144,6 +169,10 @@ class _ChannelSelection:
 
     def __repr__(self) -> str:
         return f"<channels {self.channels} of {self.source!r}>"
+
+    @property
+    def filled(self) -> frozenset[tuple[str, str]]:
+        return frozenset(pair for pair in getattr(self.source, "filled", ()) if pair[1] in self.channels)
 
     def read(self, index: int) -> npt.NDArray:
         return self.source.read(index)[..., [self.source.channels.index(name) for name in self.channels]]

@@ -1,10 +1,12 @@
-"""Stratified and grouped splits for samples that carry several labels."""
+"""Stratified and grouped splits for samples that have several labels."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from iterstrat.ml_stratifiers import IterativeStratification
+
+from keras_hpa.labels import check_label_matrix, is_missing
 
 Indices = npt.NDArray[np.intp]
 
@@ -37,15 +39,32 @@ def stratified_split(
         >>> len(train), len(test), np.asarray([[1, 0], [0, 1]] * 10)[test].sum(axis=0).tolist()
         (16, 4, [2, 2])
     """
-    if not 0 < test_size < 1:
-        raise ValueError(f"`test_size` must lie between 0 and 1. Received: {test_size}")
+    train, test = stratified_parts(labels, {"test_size": test_size}, groups, seed)
+    return train, test
+
+
+def stratified_parts(
+    labels: npt.ArrayLike, sizes: Mapping[str, float], groups: Sequence[Hashable] | None, seed: int
+) -> list[Indices]:
+    """Splits samples as `stratified_split` does, into a first part and one for each share in `sizes`.
+
+    The keys of `sizes` are the names of the arguments that hold the shares, for messages.
+    """
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, (int, float, np.number)) or not 0 < size < 1:
+            raise ValueError(f"`{name}` must lie between 0 and 1. Received: {size!r}")
+    rest = 1 - sum(sizes.values())
+    if rest <= 0:
+        raise ValueError(f"{_join(sizes)} must leave something to train on. Received: {dict(sizes)}")
     matrix = _check_labels(labels)
-    part = _partition(matrix, np.array([1 - test_size, test_size]), groups, seed)
-    for name, number in (("training", 0), ("test", 1)):
+    groups = check_groups(groups, len(matrix))
+    part = _partition(matrix, np.array([rest, *sizes.values()]), groups, seed)
+    for number, name in enumerate(["training", *(name.removesuffix("_size") for name in sizes)]):
         if not (part == number).any():
             what = f"{len(matrix)} samples" if groups is None else f"{len(set(groups))} groups"
-            raise ValueError(f"`test_size` leaves the {name} set empty. Received: test_size={test_size} of {what}")
-    return np.flatnonzero(part == 0), np.flatnonzero(part == 1)
+            given = ", ".join(f"{name}={size}" for name, size in sizes.items())
+            raise ValueError(f"{_join(sizes)} must not leave the {name} set empty. Received: {given} of {what}")
+    return [np.flatnonzero(part == number) for number in range(1 + len(sizes))]
 
 
 def stratified_folds(
@@ -77,37 +96,60 @@ def stratified_folds(
         20
     """
     matrix = _check_labels(labels)
+    groups = check_groups(groups, len(matrix))
     units = len(matrix) if groups is None else len(set(groups))
-    if not 2 <= num_folds <= units:
+    if isinstance(num_folds, bool) or not isinstance(num_folds, (int, np.integer)) or not 2 <= num_folds <= units:
         what = "samples" if groups is None else "groups"
-        raise ValueError(f"`num_folds` must lie in 2 to the number of {what}, {units}. Received: {num_folds}")
+        raise ValueError(f"`num_folds` must lie in 2 to the number of {what}, {units}. Received: {num_folds!r}")
     part = _partition(matrix, np.full(num_folds, 1 / num_folds), groups, seed)
     return [(np.flatnonzero(part != number), np.flatnonzero(part == number)) for number in range(num_folds)]
 
 
+def check_groups(
+    groups: Sequence[Hashable] | None, num_samples: int, ids: Sequence[str] | None = None
+) -> list[Hashable] | None:
+    """Gives groups as a list; refuses what is not one group per sample."""
+    if groups is None:
+        return None
+    if isinstance(groups, str) or not hasattr(groups, "__iter__"):
+        raise ValueError(f"`groups` must be a list with one entry per sample, {num_samples}. Received: {groups!r}")
+    values = list(groups)
+    if len(values) != num_samples:
+        raise ValueError(f"`groups` must have one entry per sample, {num_samples}. Received: {len(values)}")
+    for position, group in enumerate(values):
+        if not isinstance(group, Hashable):
+            raise ValueError(f"`groups` must be hashable. Received: {group!r} at position {position}")
+    missing = [position for position, group in enumerate(values) if is_missing(group)]
+    if missing:
+        names = missing if ids is None else [ids[position] for position in missing]
+        where = f"at positions {names}" if ids is None else f"for samples {names}"
+        raise ValueError(f"`groups` must name a group for every sample. Received: {values[missing[0]]!r} {where}")
+    return values
+
+
 def _check_labels(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    matrix = np.asarray(labels)
-    if matrix.ndim != 2 or not len(matrix):
-        raise ValueError(f"`labels` must have shape (num_samples, num_classes). Received: shape {matrix.shape}")
-    if not np.isin(matrix, (-1, 0, 1)).all():
-        raise ValueError(
-            f"`labels` must hold 0, 1 or -1. Received: {matrix[~np.isin(matrix, (-1, 0, 1))][0]!r} among them"
-        )
+    matrix = check_label_matrix(labels)
+    if not len(matrix):
+        raise ValueError(f"`labels` must have a row at least. Received: shape {matrix.shape}")
     return matrix == 1
 
 
+def _join(sizes: Mapping[str, float]) -> str:
+    return " and ".join(f"`{name}`" for name in sizes)
+
+
 def _partition(
-    matrix: npt.NDArray[np.bool_], shares: npt.NDArray, groups: Sequence[Hashable] | None, seed: int
+    matrix: npt.NDArray[np.bool_], shares: npt.NDArray, groups: list[Hashable] | None, seed: int
 ) -> npt.NDArray:
     """Gives each sample the number of its part."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise ValueError(f"`seed` must be an integer from 0 to 2**32 - 1. Received: {seed!r}")
     random = np.random.RandomState(seed)  # what the library takes; it is ours alone
     if groups is None:
         order = random.permutation(len(matrix))
         part = np.empty(len(matrix), int)
         part[order] = IterativeStratification(matrix[order], shares, random)
         return part
-    if len(groups) != len(matrix):
-        raise ValueError(f"`groups` must have one entry per sample, {len(matrix)}. Received: {len(groups)}")
     numbers: dict[Hashable, int] = {}
     group_of_sample = np.array([numbers.setdefault(group, len(numbers)) for group in groups])
     return _partition_groups(matrix, group_of_sample, shares, random)[group_of_sample]

@@ -119,7 +119,8 @@ def validate(source: Source, *, workers: int | None = None, verbose: int = 1) ->
             if dtype.kind in "iu":
                 limit = np.iinfo(dtype).max / 8
                 dark += [(source.ids[index], c, v) for c, v in zip(source.channels, largest, strict=True) if v < limit]
-    filled = len(getattr(source, "filled", ()))
+    unread = {sample_id for sample_id, _ in errors}
+    filled = sum(sample_id not in unread for sample_id, _ in getattr(source, "filled", ()))
     return SourceReport(len(source), tuple(errors), dict(shapes), dict(dtypes), tuple(dark), filled)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-_COLOURS = {
+from keras_hpa import atlas
+
+_COLOURS: dict[str, tuple[float, ...]] = {
     "red": (1, 0, 0),
     "green": (0, 1, 0),
     "blue": (0, 0, 1),
@@ -16,18 +19,27 @@ _COLOURS = {
     "cyan": (0, 1, 1),
     "magenta": (1, 0, 1),
 }
+_OTHERS = ((0, 1, 1), (1, 0, 1), (1, 1, 0), (0.2, 0.5, 1), (1, 0.5, 0), (0.5, 1, 0.3), (1, 0.4, 0.6), (0.7, 0.6, 1))
 
 
 class Displayed(NamedTuple):
     """A sample, brightened.
 
-    `bright` holds the channels, 0 to 1, `(height, width, channels)`; `colours` the colour of each, `(channels, 3)`;
-    `gains` by how much each was brightened.
+    `names` are the channels', or "channel1", "channel2", ...; `bright` holds the channels, 0 to 1, `(height, width,
+    channels)`; `colours` the colour of each, `(channels, 3)`; `gains` by how much each was brightened.
     """
 
+    names: list[str]
     bright: npt.NDArray[np.float64]
     colours: npt.NDArray[np.float64]
     gains: npt.NDArray[np.float64]
+
+    @property
+    def titles(self) -> list[str]:
+        """What to write above each channel: its name, the stain where all names are the atlas's, and the gain."""
+        stains = atlas.CHANNEL_STAINS if set(self.names) == set(atlas.CHANNELS) else {}
+        stained = [f"{name}: {stains[name]}" if name in stains else name for name in self.names]
+        return [f"{name}\n(× {gain:.1f})" for name, gain in zip(stained, self.gains, strict=True)]
 
     @property
     def panels(self) -> npt.NDArray[np.float64]:
@@ -40,12 +52,12 @@ class Displayed(NamedTuple):
         return np.clip(self.bright @ self.colours, 0, 1)
 
 
-def displayed(image: npt.ArrayLike, channels: Sequence[str], saturated: float = 0.35) -> Displayed:
+def displayed(image: npt.ArrayLike, channels: Sequence[str] | None = None, saturated: float = 0.35) -> Displayed:
     """Brightens every channel by itself until `saturated` per cent of its pixels are white, as pixels to show.
 
     Args:
         image: a sample of shape `(height, width, channels)`, integers or floats, 0 black.
-        channels: the names of the channels. Names of colours choose their colours; any other name is drawn in gray.
+        channels: the names of the channels, as for `plot_channels`.
         saturated: the share of pixels, in per cent, that are drawn at full brightness.
 
     Raises:
@@ -57,11 +69,22 @@ def displayed(image: npt.ArrayLike, channels: Sequence[str], saturated: float = 
         ((2, 8, 8, 3), [5.0, 5.0])
     """
     pixels = np.asarray(image)
-    if pixels.ndim != 3 or pixels.shape[-1] != len(channels):
-        raise ValueError(f"`image` must have shape (height, width, {len(channels)}). Received: shape {pixels.shape}")
+    names = None if channels is None else list(channels)
+    if pixels.ndim != 3 or (names is not None and pixels.shape[-1] != len(names)):
+        expected = "channels" if names is None else len(names)
+        raise ValueError(f"`image` must have shape (height, width, {expected}). Received: shape {pixels.shape}")
     if not 0 <= saturated < 100:
         raise ValueError(f"`saturated` must lie between 0 and 100 per cent. Received: {saturated}")
+    names = [f"channel{number}" for number in range(1, pixels.shape[-1] + 1)] if names is None else names
     full = float(np.iinfo(pixels.dtype).max) if np.issubdtype(pixels.dtype, np.integer) else 1.0
     white = np.maximum(np.percentile(pixels, 100 - saturated, axis=(0, 1)), full / 255)
-    colours = np.array([_COLOURS.get(name, (1, 1, 1)) for name in channels], np.float64)
-    return Displayed(np.clip(pixels / white, 0, 1), colours, full / white)
+    return Displayed(names, np.clip(pixels / white, 0, 1), np.array(_choose_colours(names), np.float64), full / white)
+
+
+def _choose_colours(names: Sequence[str]) -> list[tuple[float, ...]]:
+    """A name of a colour chooses it; any other channel gets one that is not taken, or white if it is alone."""
+    if len(names) == 1:
+        return [_COLOURS.get(names[0], (1, 1, 1))]
+    taken = {_COLOURS[name] for name in names if name in _COLOURS}
+    others = cycle([colour for colour in _OTHERS if colour not in taken])
+    return [_COLOURS.get(name) or next(others) for name in names]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from keras_hpa import atlas
 from keras_hpa.plots.displayed import displayed
 from keras_hpa.plots.figure import new_figure
 from keras_hpa.plots.glow import colour_scale, glow
@@ -21,7 +20,7 @@ _COLUMNS = 4
 def plot_activation_maps(
     image: npt.ArrayLike,
     maps: npt.ArrayLike,
-    channels: Sequence[str] = atlas.CHANNELS,
+    channels: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
     *,
     title: str | None = None,
@@ -46,10 +45,11 @@ def plot_activation_maps(
 
     Example:
         >>> from keras_hpa import GapNet, SyntheticAtlas, class_activation_maps
-        >>> image = SyntheticAtlas(1, image_size=(64, 64)).read(0)
+        >>> source = SyntheticAtlas(1, image_size=(64, 64))
+        >>> image = source.read(0)
         >>> model = GapNet((64, 64, 4), num_classes=28, filters=(8, 16), depths=(1, 1))
         >>> maps = class_activation_maps(model, image[None] / 255, class_ids=[7, 19])
-        >>> figure = plot_activation_maps(image, maps[0], class_names=["Golgi apparatus", "Centrosome"])
+        >>> figure = plot_activation_maps(image, maps[0], source.channels, ["Golgi apparatus", "Centrosome"])
         >>> [panel.get_title() for panel in figure.axes][:3]
         ['merge', 'Golgi apparatus', 'Centrosome']
     """

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from keras_hpa import atlas
 from keras_hpa.plots.displayed import displayed
 from keras_hpa.plots.figure import new_figure
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def plot_channels(
     image: npt.ArrayLike,
-    channels: Sequence[str] = atlas.CHANNELS,
+    channels: Sequence[str] | None = None,
     *,
     title: str | None = None,
     saturated: float = 0.35,
@@ -30,7 +29,9 @@ def plot_channels(
 
     Args:
         image: a sample of shape `(height, width, channels)`, integers or floats, 0 black.
-        channels: the names of the channels. Names of colours choose their colours; any other name is drawn in gray.
+        channels: the names of the channels, `source.channels`; "channel1", "channel2", ... unless given. A name of a
+            colour chooses that colour, other channels get colours that differ. If the names are those of the atlas,
+            the titles say what each stains.
         title: a line above the panels.
         saturated: the share of pixels, in per cent, that are drawn at full brightness.
 
@@ -45,12 +46,11 @@ def plot_channels(
         ['yellow: endoplasmic reticulum', 'merge']
     """
     shown = displayed(image, channels, saturated)
-    figure = new_figure((2.6 * (len(channels) + 1), 3.3 if title else 2.9))
-    panels = figure.subplots(1, len(channels) + 1)
-    for axes, name, picture, gain in zip(panels, channels, shown.panels, shown.gains, strict=False):
-        stain = f"{name}: {atlas.CHANNEL_STAINS[name]}" if name in atlas.CHANNEL_STAINS else name
+    figure = new_figure((2.6 * (len(shown.names) + 1), 3.3 if title else 2.9))
+    panels = figure.subplots(1, len(shown.names) + 1)
+    for axes, name, picture in zip(panels, shown.titles, shown.panels, strict=False):
         axes.imshow(picture)
-        axes.set_title(f"{stain}\n(× {gain:.1f})", fontsize=8, parse_math=False)
+        axes.set_title(name, fontsize=8, parse_math=False)
     panels[-1].imshow(shown.merge)
     panels[-1].set_title("merge\n", fontsize=8)
     for axes in panels:

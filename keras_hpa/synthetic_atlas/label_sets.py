@@ -44,4 +44,4 @@ def _atlas_label_sets() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """The 577 label sets of the challenge's training samples and their counts."""
     text = (resources.files("keras_hpa.synthetic_atlas") / "label_sets.csv").read_text("ascii")
     rows = [line.split(",") for line in text.splitlines()[1:]]
-    return parse_labels([row[0] for row in rows]), np.array([int(row[1]) for row in rows])
+    return parse_labels([row[0] for row in rows], len(atlas.CLASS_NAMES)), np.array([int(row[1]) for row in rows])

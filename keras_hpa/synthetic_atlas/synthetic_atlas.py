@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa import atlas
-from keras_hpa.data import check_image_size
+from keras_hpa.data import Samples, check_image_size, write_kaggle_folder
 from keras_hpa.synthetic_atlas.compartments import Compartments
-from keras_hpa.synthetic_atlas.kaggle_folder import save_kaggle_folder
 from keras_hpa.synthetic_atlas.label_sets import BALANCES, draw_labels
 from keras_hpa.synthetic_atlas.microscope import take_picture
 from keras_hpa.synthetic_atlas.protein import draw_pattern, draw_protein
@@ -43,6 +42,7 @@ class SyntheticAtlas:
             imitate annotation errors. The images show `true_labels`.
 
     Attributes:
+        samples: these images as `Samples`, with `labels` and the names of the classes.
         labels: uint8 of shape `(num_samples, 28)`, with the wrong ones.
         true_labels: the same without errors: the classes that were drawn.
         ids: one id per sample.
@@ -52,10 +52,13 @@ class SyntheticAtlas:
         TypeError, ValueError: if an argument is not of its kind or out of its range.
 
     Example:
-        >>> source = SyntheticAtlas(100, image_size=(64, 64), balance="uniform")
-        >>> source.read(0).shape, source.read(0).dtype, source.labels.shape
+        >>> drawn = SyntheticAtlas(100, image_size=(64, 64), balance="uniform")
+        >>> drawn.read(0).shape, drawn.read(0).dtype, drawn.labels.shape
         ((64, 64, 4), dtype('uint8'), (100, 28))
-        >>> sorted(source.masks(0))[:3]
+        >>> train, validation = drawn.samples.split(validation_size=0.2)
+        >>> len(train), len(validation)
+        (81, 19)
+        >>> sorted(drawn.masks(0))[:3]
         ['Actin filaments', 'Aggresome', 'Cell junctions']
 
     References:
@@ -89,6 +92,13 @@ class SyntheticAtlas:
 
     def __len__(self) -> int:
         return self.num_samples
+
+    def __repr__(self) -> str:
+        return f"SyntheticAtlas({self.num_samples} samples of {self.image_size}, seed={self.seed})"
+
+    @property
+    def samples(self) -> Samples:
+        return Samples(self, self.labels, class_names=atlas.CLASS_NAMES)
 
     def read(self, index: int) -> npt.NDArray[np.uint8]:
         """Draws a sample: uint8 of shape `(height, width, 4)`, channels as in `channels`."""
@@ -129,20 +139,16 @@ class SyntheticAtlas:
         return {name: _to_mask(_reduce(picture, self.image_size)) for name, picture in pictures.items()}
 
     def save(self, root: str | Path, *, num_test: int = 0) -> None:
-        """Writes the samples as a folder in Kaggle's layout, with a progress bar.
-
-        `train.csv` (`Id,Target`) and `train/{id}_{channel}.png`; the last `num_test` samples go to `test/` and their
-        ids to `sample_submission.csv` (`Id,Predicted`). An interrupted run continues where it stopped; each file
-        is complete or missing.
+        """Writes the samples as a folder in Kaggle's layout, with a progress bar: `write_kaggle_folder(samples, root)`.
 
         Args:
             root: the folder. It must not exist, be empty, or hold what an earlier call with the same arguments left.
-            num_test: how many of the samples form the test set.
+            num_test: how many of the samples, the last ones, form the test set.
 
         Raises:
             ValueError: if `num_test` is out of range or the folder holds something else.
         """
-        save_kaggle_folder(self, Path(root), num_test=_check_count("num_test", num_test))
+        write_kaggle_folder(self.samples, root, num_test=num_test)
 
     def _compartments(self, index: int) -> Compartments:
         pixel = FIELD / max(self.image_size)

@@ -30,27 +30,27 @@ def test_any_pattern(tmp_path):
 
 
 def test_pickled_source_reads_the_same(folder):
-    source = ChannelFiles(folder, ["sample0"])
+    source = ChannelFiles(folder, ["sample0"], channels=CHANNELS)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(source)).read(0), source.read(0))
 
 
 def test_missing_channel_names_sample_channel_and_path(folder):
     (folder / "sample1_blue.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"'sample1', channel 'blue'.*sample1_blue\.png"):
-        ChannelFiles(folder, ["sample1"]).read(0)
+        ChannelFiles(folder, ["sample1"], channels=CHANNELS).read(0)
 
 
 def test_unreadable_channel_names_sample_channel_and_path(folder):
     (folder / "sample1_blue.png").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"'sample1', channel 'blue'.*sample1_blue\.png"):
-        ChannelFiles(folder, ["sample1"]).read(0)
+        ChannelFiles(folder, ["sample1"], channels=CHANNELS).read(0)
 
 
 @pytest.mark.parametrize("other", [np.zeros((4, 8), np.uint8), np.zeros((8, 8), np.uint16)])
 def test_channels_of_different_size_or_type_are_an_error(folder, other):
     cv2.imwrite(str(folder / "sample2_yellow.png"), other)
     with pytest.raises(ValueError, match=r"'sample2', channel 'yellow'.*sample2_yellow\.png"):
-        ChannelFiles(folder, ["sample2"]).read(0)
+        ChannelFiles(folder, ["sample2"], channels=CHANNELS).read(0)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_channels_of_different_size_or_type_are_an_error(folder, other):
 )
 def test_id_that_could_leave_the_root_is_refused(folder, sample_id):
     with pytest.raises(ValueError, match="`ids`"):
-        ChannelFiles(folder, ["sample0", sample_id])
+        ChannelFiles(folder, ["sample0", sample_id], channels=CHANNELS)
 
 
 def test_link_out_of_the_root_is_refused(folder, tmp_path):
@@ -67,15 +67,15 @@ def test_link_out_of_the_root_is_refused(folder, tmp_path):
     (folder / "inside").symlink_to(tmp_path)
     (folder / "link_red.png").symlink_to(tmp_path / "secret_red.png")
     with pytest.raises(ValueError, match=r"inside/secret.*below `root`"):
-        ChannelFiles(folder, ["inside/secret"]).read(0)
+        ChannelFiles(folder, ["inside/secret"], channels=CHANNELS).read(0)
     with pytest.raises(ValueError, match=r"'link', channel 'red'.*below `root`"):
-        ChannelFiles(folder, ["link"]).read(0)
+        ChannelFiles(folder, ["link"], channels=CHANNELS).read(0)
 
 
 def test_link_to_the_root_and_links_inside_it_are_followed(folder, tmp_path):
     (tmp_path / "elsewhere").symlink_to(folder)
     (folder / "copy").symlink_to(folder)
-    source = ChannelFiles(tmp_path / "elsewhere", ["copy/sample0", "sample0"])
+    source = ChannelFiles(tmp_path / "elsewhere", ["copy/sample0", "sample0"], channels=CHANNELS)
     np.testing.assert_array_equal(source.read(0), source.read(1))
 
 
@@ -83,6 +83,10 @@ def test_link_to_the_root_and_links_inside_it_are_followed(folder, tmp_path):
     ("arguments", "message"),
     [
         ({"ids": ["a", "b", "a"]}, "`ids` must not repeat.*'a'"),
+        ({"ids": ["a", "./a"]}, r"`ids` must not repeat.*'\./a' beside 'a'"),
+        ({"ids": ["b/c", "a", "b//c"]}, "`ids` must not repeat.*'b//c' beside 'b/c'"),
+        ({"ids": [1, 2]}, "`ids` must be printable text.*1"),
+        ({"ids": 7}, "`ids` must be a list of names.*7"),
         ({"channels": ["red", "red"]}, "`channels` must not repeat"),
         ({"channels": []}, "`channels`"),
         ({"channels": "red"}, "`channels` must be a list of names.*'red'"),
@@ -100,9 +104,9 @@ def test_link_to_the_root_and_links_inside_it_are_followed(folder, tmp_path):
 )
 def test_wrong_argument_is_named(folder, arguments, message):
     with pytest.raises(ValueError, match=message):
-        ChannelFiles(folder, **({"ids": ["sample0"]} | arguments))
+        ChannelFiles(folder, **({"ids": ["sample0"], "channels": CHANNELS} | arguments))
 
 
 def test_root_that_is_no_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        ChannelFiles(tmp_path / "nowhere", ["a"])
+        ChannelFiles(tmp_path / "nowhere", ["a"], channels=CHANNELS)

@@ -244,10 +244,10 @@ def test_damaged_sample_is_named_through_fit(tmp_path, damage, workers):
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:40])
-    source, labels = load_kaggle(tmp_path)
+    samples = load_kaggle(tmp_path)
     model = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.Flatten(), keras.layers.Dense(28)])
     model.compile(loss="mse")
-    sequence = MultiChannelSequence(source, labels, batch_size=1, workers=workers)
+    sequence = MultiChannelSequence(samples, batch_size=1, workers=workers)
     with pytest.raises(Exception, match=r"'sample4', channel 'yellow'.*sample4_yellow\.png"):
         model.fit(sequence, verbose=0)
 
@@ -287,10 +287,11 @@ def test_wrong_argument_is_named(arguments, message):
 
 @pytest.mark.real_data
 def test_real_samples_are_the_same_whatever_the_workers(real_data):
-    source, labels = load_kaggle(real_data / "atlas_sample")
+    samples = load_kaggle(real_data / "atlas_sample")
+    source = ChannelFiles(samples.source.root, samples.ids, channels=samples.channels)
     sequences = [
-        MultiChannelSequence(source, labels, batch_size=7, image_size=64, shuffle=True, dtype="source"),
-        MultiChannelSequence(ChannelFiles(source.root, source.ids), labels, batch_size=7, image_size=64, shuffle=True),
+        MultiChannelSequence(samples, batch_size=7, image_size=64, shuffle=True, dtype="source"),
+        MultiChannelSequence(source, samples.labels, batch_size=7, image_size=64, shuffle=True),
     ]
     for integers, floats in zip(*sequences, strict=True):
         np.testing.assert_array_equal(integers[0] / np.float32(255), floats[0])

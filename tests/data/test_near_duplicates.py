@@ -35,5 +35,5 @@ def test_wrong_distance_is_refused():
 
 @pytest.mark.real_data
 def test_real_fields_are_different(real_data):
-    source, _ = load_kaggle(real_data / "atlas_sample", "test")
-    assert near_duplicate_groups(source, verbose=0).tolist() == list(range(12))
+    samples = load_kaggle(real_data / "atlas_sample", "test")
+    assert near_duplicate_groups(samples, verbose=0).tolist() == list(range(12))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_hpa import ArraySource, ChannelFiles, MultiChannelSequence, PackedSource, load_kaggle, subset
-from tests.data.kaggle_folder import write_kaggle_folder
+from tests.data.kaggle_folder import CHANNELS, write_kaggle_folder
 
 
 class _Slow(ArraySource):
@@ -52,11 +52,11 @@ def test_pack_is_the_source(path, images):
 @pytest.mark.parametrize("dtype", ["float32", "source"])
 def test_batches_of_files_and_of_their_pack_are_the_same(tmp_path, dtype):
     write_kaggle_folder(tmp_path, 7, size=12)
-    source, labels = load_kaggle(tmp_path)
-    packed = PackedSource.build(source, tmp_path / "pack", image_size=(5, 7), verbose=0)
+    samples = load_kaggle(tmp_path)
+    packed = samples.packed(tmp_path / "pack", image_size=(5, 7), verbose=0)
     arguments = {"batch_size": 3, "shuffle": True, "augment": "dihedral", "dtype": dtype}
-    files = MultiChannelSequence(source, labels, image_size=(5, 7), **arguments)
-    pack = MultiChannelSequence(packed, labels, **arguments)
+    files = MultiChannelSequence(samples, image_size=(5, 7), **arguments)
+    pack = MultiChannelSequence(packed, **arguments)
     for one, other in zip(files, pack, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
         np.testing.assert_array_equal(one[1], other[1])
@@ -118,7 +118,7 @@ def test_unreadable_sample_is_named_and_what_was_built_stays(tmp_path):
     path = tmp_path / "train" / "sample4_red.png"
     content = path.read_bytes()
     path.write_bytes(content[:40])
-    source = ChannelFiles(tmp_path / "train", [f"sample{number}" for number in range(6)])
+    source = ChannelFiles(tmp_path / "train", [f"sample{number}" for number in range(6)], channels=CHANNELS)
     with pytest.raises(ValueError, match=r"'sample4', channel 'red'.*sample4_red\.png"):
         PackedSource.build(source, tmp_path / "pack", verbose=0, workers=1)
     path.write_bytes(content)

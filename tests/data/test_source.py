@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_hpa import ArraySource, ChannelFiles, Source, select_channels, subset
-from tests.data.kaggle_folder import write_kaggle_folder
+from tests.data.kaggle_folder import CHANNELS, write_kaggle_folder
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_channels_of_subset_and_subset_of_channels(source, images):
 def test_files_of_other_channels_are_not_opened(tmp_path):
     images = write_kaggle_folder(tmp_path, 1)
     (tmp_path / "train" / "sample0_red.png").unlink()
-    source = select_channels(ChannelFiles(tmp_path / "train", ["sample0"]), ["yellow", "green"])
+    source = select_channels(ChannelFiles(tmp_path / "train", ["sample0"], channels=CHANNELS), ["yellow", "green"])
     np.testing.assert_array_equal(source.read(0), images[0][..., [3, 1]])
 
 
@@ -62,6 +62,7 @@ def test_wrong_channels_are_refused(source, names):
         ([np.zeros((2, 2, 3)), np.zeros((2, 2, 4))], {}),
         ([np.zeros((2, 2, 3))], {"ids": ["a", "b"]}),
         ([np.zeros((2, 2, 3))] * 2, {"ids": ["a", "a"]}),
+        ([np.zeros((2, 2, 3))] * 2, {"ids": [1, 2]}),
         ([np.zeros((2, 2, 3))], {"channels": ["r", "g"]}),
         ([np.zeros((2, 2, 3))], {"channels": ["r", "g", "g"]}),
     ],

@@ -54,6 +54,22 @@ def test_unknown_labels_count_as_absent(labels):
     [
         (lambda y: stratified_split(y, 0), "test_size"),
         (lambda y: stratified_split(y, 1), "test_size"),
+        (lambda y: stratified_split(y, (0.2, 0.2)), r"`test_size`.*\(0.2, 0.2\)"),
+        (lambda y: stratified_split(y, True), "`test_size`.*True"),
+        (lambda y: stratified_split(y, "0.2"), "`test_size`"),
+        (lambda y: stratified_split(y, float("nan")), "`test_size`"),
+        (lambda y: stratified_split(y, seed=-1), "`seed`.*-1"),
+        (lambda y: stratified_split(y, seed=None), "`seed`.*None"),
+        (lambda y: stratified_split(y, groups=[None, *range(599)]), r"`groups`.*None at positions \[0\]"),
+        (lambda y: stratified_split(y, groups=[float("nan"), *range(598), np.nan]), r"`groups`.*nan .*\[0, 599\]"),
+        (lambda y: stratified_split(y, groups=[[]] * 600), "`groups`"),
+        (lambda y: stratified_split(y, groups=3), "`groups`"),
+        (lambda y: stratified_split(y, groups="x" * 600), "`groups`"),
+        (lambda y: stratified_split(np.ma.masked_equal(y, 1)), "`labels`.*masked"),
+        (lambda y: stratified_split(y.astype(str)), "`labels`"),
+        (lambda y: stratified_split(y.astype("uint8") - 1), "`labels`.*255"),
+        (lambda y: stratified_folds(y, 2.5), "num_folds.*2.5"),
+        (lambda y: stratified_folds(y, 5, groups=[np.nan] * 600), "`groups`"),
         (lambda y: stratified_split(y[:1]), "training|test set empty"),
         (lambda y: stratified_split(y, groups=[1] * 600), "set empty.*1 groups"),
         (lambda y: stratified_split(y, groups=[1]), "`groups`"),
@@ -73,7 +89,7 @@ def test_what_cannot_be_is_refused(labels, split, message):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_real_labels(real_data, seed):
     with (real_data / "labels" / "train.csv").open() as file:
-        labels = parse_labels([row["Target"] for row in csv.DictReader(file)])
+        labels = parse_labels([row["Target"] for row in csv.DictReader(file)], 28)
     counts = np.array([labels[test].sum(axis=0) for _, test in stratified_folds(labels, 5, seed=seed)])
     assert np.abs(counts / (labels.sum(axis=0) / 5) - 1).mean() <= 0.015
     assert counts.min() >= 2

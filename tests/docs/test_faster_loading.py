@@ -15,16 +15,16 @@ def here(tmp_path, monkeypatch):
 def test_packed():
     keras_hpa.SyntheticAtlas(8, image_size=(64, 64)).save("human-protein-atlas")
     # --8<-- [start:pack]
-    source, labels = keras_hpa.load_kaggle("human-protein-atlas")
-    packed = keras_hpa.PackedSource.build(source, "pack-256", image_size=256)
+    samples = keras_hpa.load_kaggle("human-protein-atlas")
+    packed = samples.packed("pack-256", image_size=256)
     # --8<-- [end:pack]
     # --8<-- [start:sequence]
-    sequence = keras_hpa.MultiChannelSequence(packed, labels, batch_size=32, shuffle=True, dtype="source")
+    sequence = packed.batches(batch_size=32, shuffle=True, dtype="source")
     model = keras_hpa.GapNet((256, 256, 4), num_classes=28, variant="light", input_dtype="uint8")
     # --8<-- [end:sequence]
     assert model(sequence[0][0]).shape == (8, 28)
     # --8<-- [start:workers]
-    sequence = keras_hpa.MultiChannelSequence(source, labels, image_size=256, workers=4)
+    sequence = samples.batches(image_size=256, workers=4)
     # --8<-- [end:workers]
     # --8<-- [start:verify]
     packed = keras_hpa.PackedSource("pack-256", verify=True)

@@ -19,14 +19,10 @@ def test_notebook(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     keras_hpa.SyntheticAtlas(40, image_size=(32, 32), balance="uniform").save("human-protein-atlas")
     # --8<-- [start:sequence]
-    source, labels = keras_hpa.load_kaggle("human-protein-atlas")
-    train, validation = keras_hpa.stratified_split(labels, test_size=0.2)
-    train_batches = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, train), labels[train], batch_size=20, image_size=299, shuffle=True, augment="dihedral"
-    )
-    validation_batches = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, validation), labels[validation], batch_size=20, image_size=299
-    )
+    samples = keras_hpa.load_kaggle("human-protein-atlas")
+    train, validation = samples.split(validation_size=0.2)
+    train_batches = train.batches(batch_size=20, image_size=299, shuffle=True, augment="dihedral")
+    validation_batches = validation.batches(batch_size=20, image_size=299)
     # --8<-- [end:sequence]
     # --8<-- [start:mixer]
     inputs = keras.Input((299, 299, 4))
@@ -41,8 +37,8 @@ def test_notebook(tmp_path, monkeypatch):
     # --8<-- [end:fit]
     # --8<-- [start:thresholds]
     scores = keras_hpa.predict_scores(model, validation_batches)
-    published = keras_hpa.ThresholdCalibrator("report").fit(scores, labels[validation])
-    better = keras_hpa.ThresholdCalibrator().fit(scores, labels[validation])
+    published = keras_hpa.ThresholdCalibrator("report").fit(scores, validation.labels)
+    better = keras_hpa.ThresholdCalibrator().fit(scores, validation.labels)
     # --8<-- [end:thresholds]
     assert published.predict(scores).shape == better.predict(scores).shape == (len(validation), 28)
 

@@ -33,8 +33,7 @@ def test_convert_the_published_checkpoint(real_data, tmp_path, monkeypatch):
 @pytest.mark.usefixtures("_weights")
 def test_the_13_classes(capsys):
     size = 64
-    source = keras_hpa.SyntheticAtlas(2, image_size=(size, size))
-    labels = source.labels
+    samples = keras_hpa.SyntheticAtlas(2, image_size=(size, size)).samples
     # --8<-- [start:load]
     model = keras_hpa.GapNet(
         (size, size, 4),
@@ -47,7 +46,7 @@ def test_the_13_classes(capsys):
     assert model.output_shape == (None, 13)
 
     # --8<-- [start:predict]
-    scores = keras_hpa.predict_scores(model, keras_hpa.MultiChannelSequence(source, image_size=size))
+    scores = keras_hpa.predict_scores(model, samples.batches(image_size=size))
     for number in np.argsort(-scores[0])[:3]:
         print(f"{keras_hpa.gapnet_pl.GAPNET_PL_CLASS_NAMES[number]}: {scores[0, number]:.2f}")
     # --8<-- [end:predict]
@@ -55,7 +54,7 @@ def test_the_13_classes(capsys):
     assert {line.split(":")[0] for line in printed} <= set(keras_hpa.gapnet_pl.GAPNET_PL_CLASS_NAMES)
 
     # --8<-- [start:judge]
-    truth = keras_hpa.gapnet_pl.to_gapnet_pl_classes(labels)  # of the atlas's 28 classes
+    truth = keras_hpa.gapnet_pl.to_gapnet_pl_classes(samples.labels)  # of the atlas's 28 classes
     # --8<-- [end:judge]
     assert truth.shape == scores.shape
 
@@ -63,8 +62,8 @@ def test_the_13_classes(capsys):
 @pytest.mark.usefixtures("_weights", "_short_trainings")
 def test_own_classes():
     size = 32
-    source = keras_hpa.SyntheticAtlas(4, image_size=(size, size))
-    train_batches = keras_hpa.MultiChannelSequence(source, source.labels, batch_size=4, shuffle=True)
+    drawn = keras_hpa.SyntheticAtlas(4, image_size=(size, size))
+    train_batches = drawn.samples.batches(batch_size=4, shuffle=True)
     # --8<-- [start:own]
     model = keras_hpa.GapNet(
         (size, size, 4),

@@ -20,8 +20,8 @@ def _random_start(monkeypatch):
 @pytest.mark.usefixtures("_random_start", "_short_trainings")
 def test_the_page():
     size = 32
-    source = keras_hpa.SyntheticAtlas(4, image_size=(size, size), balance="uniform")
-    train_batches = keras_hpa.MultiChannelSequence(source, source.labels, batch_size=4, shuffle=True, dtype="source")
+    drawn = keras_hpa.SyntheticAtlas(4, image_size=(size, size), balance="uniform")
+    train_batches = drawn.samples.batches(batch_size=4, shuffle=True, dtype="source")
     # --8<-- [start:build]
     model = keras_hpa.PretrainedClassifier(
         "MobileNetV2",

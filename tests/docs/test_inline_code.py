@@ -43,7 +43,7 @@ def test_every_page_with_code_of_its_own_is_run():
 
 
 def test_synthetic_atlas():
-    smaller = [("(1000, image_size=(256, 256)", "(4, image_size=(32, 32)"), ("num_test=200", "num_test=2")]
+    smaller = [("(1000, image_size=(256, 256)", "(20, image_size=(32, 32)"), ("num_test=200", "num_test=2")]
     names = run("explanation/synthetic-atlas.md", {}, smaller)
     assert names["image"].shape == (32, 32, 4)
     assert "Nucleoli" in names["masks"]

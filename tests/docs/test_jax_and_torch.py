@@ -10,8 +10,8 @@ def test_same_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     keras_hpa.SyntheticAtlas(4, image_size=(32, 32)).save("human-protein-atlas")
     # --8<-- [start:train]
-    source, labels = keras_hpa.load_kaggle("human-protein-atlas")
-    sequence = keras_hpa.MultiChannelSequence(source, labels, batch_size=32, image_size=128, shuffle=True)
+    samples = keras_hpa.load_kaggle("human-protein-atlas")
+    sequence = samples.batches(batch_size=32, image_size=128, shuffle=True)
     model = keras_hpa.GapNet((128, 128, 4), num_classes=28, variant="light")
     model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
     model.fit(sequence, epochs=20)

@@ -30,8 +30,8 @@ def test_the_page(source, tmp_path, monkeypatch, capsys):
     assert float(four[3]) < float(sixteen[3]) <= 1
     assert float(four[5]) == float(sixteen[5]) == 1
 
-    train_batches = keras_hpa.MultiChannelSequence(source, labels, batch_size=8, shuffle=True)
-    validation_batches = keras_hpa.MultiChannelSequence(source, labels, batch_size=8)
+    train_batches = source.samples.batches(batch_size=8, shuffle=True)
+    validation_batches = source.samples.batches(batch_size=8)
     validation_labels = labels
     model = keras_hpa.GapNet((32, 32, 4), variant="light", filters=(4, 4, 4))
     # --8<-- [start:compile]

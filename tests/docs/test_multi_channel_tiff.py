@@ -39,11 +39,12 @@ def test_stacks():
     np.testing.assert_array_equal(two.read(1), source.read(1)[..., [1, 0]])
     labels = np.eye(2)
     # --8<-- [start:sequence]
-    sequence = keras_hpa.MultiChannelSequence(source, labels, image_size=256, max_value=4095)
+    samples = keras_hpa.Samples(source, labels)
+    sequence = samples.batches(image_size=256, max_value=4095)
     # --8<-- [end:sequence]
     assert 0.9 < sequence[0][0].max() <= 1
     # --8<-- [start:integers]
-    sequence = keras_hpa.MultiChannelSequence(source, labels, image_size=256, dtype="source")
+    sequence = samples.batches(image_size=256, dtype="source")
     model = keras_hpa.GapNet((256, 256, 3), num_classes=2, variant="light", input_dtype="uint16", max_value=4095)
     # --8<-- [end:integers]
     assert model.predict(sequence, verbose=0).shape == (2, 2)

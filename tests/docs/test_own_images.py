@@ -30,8 +30,7 @@ def plates(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("_short_trainings")
 def test_from_folder_to_report():
     # --8<-- [start:load]
-    class_names = ["Nucleus", "Cytosol", "Golgi"]
-    source, labels = keras_hpa.load_folder(
+    samples = keras_hpa.load_folder(
         "plates",
         "plates.csv",
         channels=["dapi", "gfp"],
@@ -39,25 +38,22 @@ def test_from_folder_to_report():
         id_column="image",
         label_column="locations",
         separator="|",
-        class_names=class_names,
     )
+    print(samples.class_names)
     # --8<-- [end:load]
+    assert samples.class_names == ("Cytosol", "Golgi", "Nucleus")
     # --8<-- [start:validate]
-    report = keras_hpa.validate(source)
+    report = keras_hpa.validate(samples)
     print(report)
     # --8<-- [end:validate]
     # --8<-- [start:look]
-    keras_hpa.plots.plot_channels(source.read(0), source.channels).savefig("well00.png")
+    keras_hpa.plots.plot_channels(samples.read(0), samples.channels).savefig("well00.png")
     # --8<-- [end:look]
     assert report.is_valid
     # --8<-- [start:split]
-    train, validation = keras_hpa.stratified_split(labels, test_size=0.25, seed=0)
-    train_batches = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, train), labels[train], image_size=128, shuffle=True, augment="dihedral"
-    )
-    validation_batches = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, validation), labels[validation], image_size=128
-    )
+    train, validation = samples.split(validation_size=0.25, seed=0)
+    train_batches = train.batches(image_size=128, shuffle=True, augment="dihedral")
+    validation_batches = validation.batches(image_size=128)
     # --8<-- [end:split]
     # --8<-- [start:train]
     model = keras_hpa.GapNet((128, 128, 2), num_classes=3, variant="light", batch_norm_momentum=0.9)
@@ -66,18 +62,18 @@ def test_from_folder_to_report():
     # --8<-- [end:train]
     # --8<-- [start:decide]
     scores = keras_hpa.predict_scores(model, validation_batches)
-    calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, labels[validation])
-    print(calibrator.report(scores, labels[validation]))
+    calibrator = keras_hpa.ThresholdCalibrator(class_names=samples.class_names).fit(scores, validation.labels)
+    print(calibrator.report(scores, validation.labels))
     # --8<-- [end:decide]
     # --8<-- [start:new]
     model.save("model.keras")
     calibrator.save("thresholds.json")
-    new = keras_hpa.ChannelFiles("plates", ["well14", "well15"], channels=source.channels)
+    new = keras_hpa.ChannelFiles("plates", ["well14", "well15"], channels=samples.channels)
     new_scores = keras_hpa.predict_scores(model, keras_hpa.MultiChannelSequence(new, image_size=128))
     for name, row in zip(new.ids, calibrator.predict(new_scores), strict=True):
-        print(name, [class_names[number] for number in np.flatnonzero(row)])
+        print(name, [samples.class_names[number] for number in np.flatnonzero(row)])
     # --8<-- [end:new]
-    assert labels.shape == (16, 3)
+    assert samples.labels.shape == (16, 3)
     assert isinstance(model, keras.Model)
 
 
@@ -91,7 +87,7 @@ def test_what_goes_wrong():
 
     with open("numbers.csv", "w") as file:
         file.write("image,locations\nwell00,3\n")
-    other_channels, labels = load(channels=["dapi", "er"], class_names=class_names)
+    other_channels = load(channels=["dapi", "er"])
     check_quoted_messages(
         "how-to/own-images.md",
         [
@@ -99,6 +95,6 @@ def test_what_goes_wrong():
             (ValueError, lambda: load(class_names=class_names[:2])),
             (ValueError, lambda: load("numbers.csv", num_classes=3)),
             (FileNotFoundError, lambda: other_channels.read(0)),
-            (ValueError, lambda: keras_hpa.stratified_split(labels, test_size=20)),
+            (ValueError, lambda: other_channels.split(test_size=20)),
         ],
     )

@@ -23,32 +23,27 @@ def _folder(drawn, monkeypatch):
 @pytest.mark.usefixtures("_folder", "_short_trainings")
 def test_from_counts_to_thresholds(capsys):
     # --8<-- [start:count]
-    source, labels = keras_hpa.load_kaggle("human-protein-atlas")
-    for number in np.argsort(labels.sum(axis=0))[:8]:
-        print(keras_hpa.atlas.CLASS_NAMES[number], labels[:, number].sum())
+    samples = keras_hpa.load_kaggle("human-protein-atlas")
+    counts = samples.labels.sum(axis=0)
+    for number in np.argsort(counts)[:8]:
+        print(samples.class_names[number], counts[number])
     # --8<-- [end:count]
     assert len(capsys.readouterr().out.splitlines()) == 8
 
     # --8<-- [start:split]
-    train, validation = keras_hpa.stratified_split(labels, test_size=0.25)
-    print(labels[train].sum(axis=0), labels[validation].sum(axis=0), sep="\n")
+    train, validation = samples.split(validation_size=0.25)
+    print(train.labels.sum(axis=0), validation.labels.sum(axis=0), sep="\n")
     # --8<-- [end:split]
-    assert labels[validation].sum(axis=0).max() > 0
-    assert not set(train) & set(validation)
+    assert validation.labels.sum(axis=0).max() > 0
+    assert not set(train.ids) & set(validation.ids)
 
     # --8<-- [start:sampler]
-    train_batches = keras_hpa.MultiChannelSequence(
-        keras_hpa.subset(source, train),
-        labels[train],
-        image_size=128,
-        sampler="rare_labels",
-        augment="dihedral",
-    )
+    train_batches = train.batches(image_size=128, sampler="rare_labels", augment="dihedral")
     # --8<-- [end:sampler]
     assert train_batches[0][0].shape[1:] == (128, 128, 4)
 
     # --8<-- [start:power]
-    sampler = keras_hpa.RareLabels(labels[train], power=0.5)
+    sampler = keras_hpa.RareLabels(train.labels, power=0.5)
     print(f"a pass draws a sample {sampler.expected.min():.1f} to {sampler.expected.max():.1f} times")
     # --8<-- [end:power]
     assert sampler.expected.max() > 1 > sampler.expected.min()
@@ -63,10 +58,9 @@ def test_from_counts_to_thresholds(capsys):
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
     # --8<-- [start:thresholds]
-    validation_batches = keras_hpa.MultiChannelSequence(keras_hpa.subset(source, validation), image_size=128)
-    scores = keras_hpa.predict_scores(model, validation_batches)
-    calibrator = keras_hpa.ThresholdCalibrator(from_logits=True, class_names=keras_hpa.atlas.CLASS_NAMES)
-    print(calibrator.fit(scores, labels[validation]).report())
+    scores = keras_hpa.predict_scores(model, validation.batches(image_size=128))
+    calibrator = keras_hpa.ThresholdCalibrator(from_logits=True, class_names=samples.class_names)
+    print(calibrator.fit(scores, validation.labels).report())
     # --8<-- [end:thresholds]
     assert "few positives" in capsys.readouterr().out
 

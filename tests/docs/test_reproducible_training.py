@@ -13,8 +13,8 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def make_source():
-    return keras_hpa.SyntheticAtlas(8, image_size=(32, 32)), np.eye(8, 28)
+def make_samples():
+    return keras_hpa.Samples(keras_hpa.SyntheticAtlas(8, image_size=(32, 32)), np.eye(8, 28))
 
 
 def make_model():
@@ -24,32 +24,25 @@ def make_model():
 
 
 def test_batches():
-    source, labels = make_source()
+    train = make_samples()
     # --8<-- [start:seed]
     keras.utils.set_random_seed(7)  # weights and dropout
-    sequence = keras_hpa.MultiChannelSequence(
-        source, labels, shuffle=True, augment="dihedral", seed=7, batches_per_epoch=100
-    )
+    sequence = train.batches(shuffle=True, augment="dihedral", seed=7, batches_per_epoch=100)
     # --8<-- [end:seed]
     # --8<-- [start:initial]
-    later = keras_hpa.MultiChannelSequence(
-        source, labels, shuffle=True, augment="dihedral", seed=7, batches_per_epoch=100, initial_epoch=3
-    )
+    later = train.batches(shuffle=True, augment="dihedral", seed=7, batches_per_epoch=100, initial_epoch=3)
     # --8<-- [end:initial]
     sequence.epoch = 3
     np.testing.assert_array_equal(sequence[0][0], later[0][0])
     # --8<-- [start:shard]
-    halves = [
-        keras_hpa.MultiChannelSequence(source, labels, batch_size=2, shuffle=True, seed=7, shard=(index, 2))
-        for index in range(2)
-    ]
+    halves = [train.batches(batch_size=2, shuffle=True, seed=7, shard=(index, 2)) for index in range(2)]
     # --8<-- [end:shard]
     seen = np.concatenate([half[k][1] for half in halves for k in range(len(half))])
-    np.testing.assert_array_equal(seen.sum(0), labels.sum(0))
+    np.testing.assert_array_equal(seen.sum(0), train.labels.sum(0))
 
 
 def test_backup():
-    source, labels = make_source()
+    train = make_samples()
     model = make_model()
     for epochs in (1, 2):
         # --8<-- [start:backup]
@@ -57,7 +50,7 @@ def test_backup():
         settings = {"seed": 7, "batch_size": 4}
         backup = keras_hpa.TrainingBackup("backup", callbacks=[reduce_lr], settings=settings)
         epoch = backup.restore(model)  # 0 the first time
-        sequence = keras_hpa.MultiChannelSequence(source, labels, shuffle=True, initial_epoch=epoch, **settings)
+        sequence = train.batches(shuffle=True, initial_epoch=epoch, **settings)
         model.fit(sequence, epochs=epochs, initial_epoch=epoch, callbacks=[reduce_lr, backup])
         # --8<-- [end:backup]
     assert epoch == 1

@@ -17,8 +17,8 @@ def test_what_goes_wrong(tmp_path, monkeypatch):
 
     def save_over_another_run():
         Path("tutorial/data/thesis.tex").unlink()
-        settings = {"num_samples": 140, "image_size": [96, 96], "seed": 0, "balance": "atlas", "wrong_labels": 0.0}
-        Path("tutorial/data/synthetic_atlas.json").write_text(json.dumps(settings | {"num_test": 20}))
+        settings = {"num_samples": 140, "first_id": atlas.ids[0], "image": "uint8 of shape (48, 48, 4)", "num_test": 20}
+        Path("tutorial/data/kaggle_folder.json").write_text(json.dumps(settings | {"digest": "0"}))
         atlas.save("tutorial/data", num_test=100)
 
     source = keras_hpa.ArraySource(np.zeros((2, 96, 96, 4), "uint8"))
@@ -30,4 +30,4 @@ def test_what_goes_wrong(tmp_path, monkeypatch):
             (ValueError, lambda: keras_hpa.MultiChannelSequence(source, image_size=(96, 96, 4))),
         ],
     )
-    assert [path.name for path in Path("tutorial/data").iterdir()] == ["synthetic_atlas.json"], "nothing was touched"
+    assert [path.name for path in Path("tutorial/data").iterdir()] == ["kaggle_folder.json"], "nothing was touched"

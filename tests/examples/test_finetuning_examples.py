@@ -44,12 +44,10 @@ def _stages(folder):
 
 
 def _check_model_gives_the_validation_scores(kaggle_folder, folder):
-    source, labels = keras_hpa.load_kaggle(kaggle_folder)
+    samples = keras_hpa.load_kaggle(kaggle_folder)
     model = keras.saving.load_model(folder / "model.keras")
     with np.load(folder / "validation_scores.npz") as validation:
-        indices = [source.ids.index(sample) for sample in validation["ids"]]
-        np.testing.assert_array_equal(validation["labels"], labels[indices])
-        images = keras_hpa.MultiChannelSequence(
-            keras_hpa.subset(source, indices), image_size=model.input_shape[1:3], dtype="source"
-        )
+        scored = samples[validation["ids"]]
+        np.testing.assert_array_equal(validation["labels"], scored.labels)
+        images = scored.batches(image_size=model.input_shape[1:3], dtype="source")
         np.testing.assert_allclose(model.predict(images, verbose=0), validation["scores"], atol=1e-5)

@@ -62,9 +62,9 @@ def test_gapnet_writes_what_it_says(kaggle_folder, tmp_path, capsys, preset):
     assert float(history["learning_rate"][0]) == pytest.approx({"report": 1e-3, "kernel": 1e-4}[preset])
     calibrator = keras_hpa.ThresholdCalibrator.load(tmp_path / "thresholds.json")
     assert calibrator.intercept == {"report": 1e-4, "kernel": 0.0}[preset]
-    _, labels = keras_hpa.load_kaggle(kaggle_folder)
     num_validation = {"report": 4, "kernel": 2}[preset]
-    np.testing.assert_array_equal(calibrator.support_, labels[-num_validation:].sum(axis=0))
+    validation = keras_hpa.load_kaggle(kaggle_folder)[-num_validation:]
+    np.testing.assert_array_equal(calibrator.support_, validation.labels.sum(axis=0))
 
     with (tmp_path / "submission.csv").open() as file:
         submitted = list(csv.DictReader(file))
@@ -72,8 +72,7 @@ def test_gapnet_writes_what_it_says(kaggle_folder, tmp_path, capsys, preset):
         assert [row["Id"] for row in submitted] == [row["Id"] for row in csv.DictReader(file)]
     model = keras.saving.load_model(tmp_path / "model.keras")
     assert not any("optimizer" in path for path in _weight_paths(model))
-    test, _ = keras_hpa.load_kaggle(kaggle_folder, "test")
-    images = np.concatenate([*keras_hpa.MultiChannelSequence(test)])
+    images = np.concatenate([*keras_hpa.load_kaggle(kaggle_folder, "test").batches()])
     expected = keras_hpa.format_labels(calibrator.predict(model.predict(images, verbose=0)))
     assert [row["Predicted"] for row in submitted] == expected
     check_loads_in_fresh_process(model, images, tmp_path)

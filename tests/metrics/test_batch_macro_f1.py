@@ -55,7 +55,7 @@ def test_arguments():
 )
 def test_perfect_predictor_of_the_real_labels_scores_what_the_report_would_have_logged(real_data, batch_size, expected):
     with open(real_data / "labels" / "train.csv") as file:
-        labels = parse_labels([row["Target"] for row in csv.DictReader(file)]).astype("float32")
+        labels = parse_labels([row["Target"] for row in csv.DictReader(file)], 28).astype("float32")
     metric = BatchMacroF1()
     for start in range(0, len(labels), batch_size):
         metric.update_state(labels[start : start + batch_size], labels[start : start + batch_size])

@@ -251,4 +251,4 @@ def _columns(labels):
 
 def _real_labels(folder):
     with open(folder / "labels" / "train.csv") as file:
-        return parse_labels([row["Target"] for row in csv.DictReader(file)])
+        return parse_labels([row["Target"] for row in csv.DictReader(file)], 28)

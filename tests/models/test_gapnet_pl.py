@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
-from keras_hpa import GapNet, MultiChannelSequence, atlas, load_kaggle
+from keras_hpa import GapNet, atlas, load_kaggle
 from keras_hpa.gapnet_pl import GAPNET_PL_CLASS_NAMES, GapNetPLPreprocessing, convert_gapnet_pl, to_gapnet_pl_classes
 
 FILTERS = ((4, 32), (32, 64), (64, 64), (64, 64), (64, 64), (64, 128), (128, 128), (128, 128))
@@ -96,15 +96,15 @@ def test_every_layer_equals_an_independent_forward_pass(checkpoint):
 
 @pytest.mark.real_data
 def test_published_weights_equal_an_independent_forward_pass_on_real_images(real_data):
-    source, _ = load_kaggle(real_data / "atlas_sample")
-    images = np.stack([source.read(index)[::2, ::2] / 255 for index in (0, 30)]).astype("float32")
+    samples = load_kaggle(real_data / "atlas_sample")
+    images = np.stack([samples.read(index)[::2, ::2] / 255 for index in (0, 30)]).astype("float32")
     check_every_layer(real_data / "gapnet_pl" / "gapnet-pl.ckpt", images)
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_published_weights_know_real_cells(real_data):
-    source, labels = load_kaggle(real_data / "atlas_sample")
+    samples = load_kaggle(real_data / "atlas_sample")
     model = GapNet(
         (512, 512, 4),
         13,
@@ -112,8 +112,8 @@ def test_published_weights_know_real_cells(real_data):
         weights=real_data / "gapnet_pl" / "gapnet-pl.ckpt",
         preprocessing=GapNetPLPreprocessing(scale=2),
     )
-    scores = model.predict(MultiChannelSequence(source, batch_size=4), verbose=0)
-    truth = to_gapnet_pl_classes(labels)
+    scores = model.predict(samples.batches(batch_size=4), verbose=0)
+    truth = to_gapnet_pl_classes(samples.labels)
     classes = truth.sum(0) >= 2
     assert roc_auc_score(truth[:, classes], scores[:, classes], average="macro") >= 0.9
 

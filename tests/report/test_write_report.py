@@ -159,13 +159,13 @@ def test_findings_name_what_is_unusual():
 
 @pytest.mark.parametrize("interpolation", ["area", "bilinear"])
 def test_batches_from_a_pack_are_those_from_the_files(kaggle_folder, tmp_path, interpolation):
-    source, labels = keras_hpa.load_kaggle(kaggle_folder)
+    samples = keras_hpa.load_kaggle(kaggle_folder)
     run = argparse.Namespace(image_size=48, batch_size=6, seed=1, workers=1, pack=None)
     batches = []
     for run.pack in (None, tmp_path / "pack", tmp_path / "pack"):
-        read = training_run.packed(run, source, interpolation)
+        read = training_run.packed(run, samples, interpolation)
         sequence = training_run.make_sequence(
-            run, read, labels, np.arange(3, 15), shuffle=True, augment="dihedral", interpolation=interpolation
+            run, read[3:15], shuffle=True, augment="dihedral", interpolation=interpolation
         )
         batches.append([sequence[index] for index in range(len(sequence))])
     for batch, packed, packed_again in zip(*batches, strict=True):

@@ -1,0 +1,146 @@
+"""A source with what is known of each sample."""
+
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_hpa.data.find_positions import find_positions
+from keras_hpa.data.multi_channel_sequence import MultiChannelSequence
+from keras_hpa.data.packed_source import PackedSource
+from keras_hpa.data.source import Source, labels_of, select_channels, subset
+from keras_hpa.data.splits import check_groups, stratified_folds, stratified_parts
+from keras_hpa.labels import check_class_names, check_label_matrix
+
+
+class Samples:
+    """A source together with the labels of its samples, the names of the classes, and groups.
+
+    Selecting, splitting and packing take everything along, so that no image meets the label of another. `Samples` are a
+    `Source` and go wherever one goes. `samples[key]` gives `Samples`: by position, id, slice, a list of positions or
+    ids, each at most once, or one boolean per sample. All goes by order, never by a table's index.
+
+    Args:
+        source: any source. Of other `Samples` everything is taken over that is not given here.
+        labels: a matrix of shape `(num_samples, num_classes)`: 1 present, 0 absent, -1 unknown.
+        class_names: the names of the columns of `labels`.
+        groups: one hashable per sample: samples of one group (a patient, a plate, near duplicates) are never split.
+        metadata: whatever else is known: a mapping, or a table, from a name to one value per sample.
+
+    Raises:
+        TypeError: if `source` is not a `Source`.
+        ValueError: if an argument does not have one entry per sample or class, a label is not 0, 1 or -1, a group is
+            missing, or other labels are given for samples that have some.
+
+    Example:
+        >>> from keras_hpa import ArraySource
+        >>> source = ArraySource(np.zeros((10, 8, 8, 2), "uint8"), channels=["dapi", "gfp"])
+        >>> samples = Samples(source, [[1, 0], [0, 1]] * 5, class_names=["Nucleus", "Cytosol"])
+        >>> train, test = samples.split(test_size=0.2)
+        >>> len(train), test.labels.tolist()
+        (8, [[1, 0], [0, 1]])
+        >>> samples[samples.labels[:, 1] == 1].ids
+        ('1', '3', '5', '7', '9')
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        labels: npt.ArrayLike | None = None,
+        *,
+        class_names: Sequence[str] | None = None,
+        groups: Sequence[Hashable] | None = None,
+        metadata: Mapping[str, Sequence[Any]] | None = None,
+    ):
+        if not isinstance(source, Source):
+            raise TypeError(f"`source` must have `ids`, `channels`, `len()` and `read`. Received: {type(source)}")
+        known: Mapping[str, Sequence[Any]] = {} if metadata is None else metadata
+        if isinstance(source, Samples):
+            labels = labels_of(source, labels)
+            class_names = source.class_names if class_names is None else class_names
+            groups = source.groups if groups is None else groups
+            known = source.metadata if metadata is None else known
+            source = source.source
+        num_samples = len(source)
+        self.source: Source = source
+        self.ids = tuple(source.ids)
+        if len(set(self.ids)) != num_samples or len(self.ids) != num_samples:
+            raise ValueError(f"`source.ids` must be {num_samples} different ids. Received: {self.ids[:5]}, ...")
+        self.labels = None if labels is None else check_label_matrix(labels, num_samples)
+        self.class_names: tuple[str, ...] | None = None if class_names is None else check_class_names(class_names)
+        if self.labels is not None and len(self.class_names or self.labels.T) != self.labels.shape[1]:
+            num_classes = self.labels.shape[1]
+            raise ValueError(f"`class_names` must be {num_classes}, one per column. Received: {self.class_names}")
+        self.groups: list[Hashable] | None = check_groups(groups, num_samples, self.ids)
+        for name in known:
+            if isinstance(known[name], str) or len(known[name]) != num_samples:
+                raise ValueError(f"`metadata[{name!r}]` must have {num_samples} values. Received: {known[name]!r}")
+        self.metadata: dict[str, list[Any]] = {name: list(known[name]) for name in known}
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return self.source.channels
+
+    @property
+    def filled(self) -> frozenset[tuple[str, str]]:
+        return frozenset(getattr(self.source, "filled", ()))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, key: Any) -> "Samples":
+        return self._subset(find_positions(key, self.ids))
+
+    def __repr__(self) -> str:
+        classes = "no labels" if self.labels is None else f"{self.labels.shape[1]} classes"
+        groups = "" if self.groups is None else f", {len(set(self.groups))} groups"
+        return f"<{len(self)} samples, {classes}{groups}; from {self.source!r}>"
+
+    def read(self, index: int) -> npt.NDArray:
+        return self.source.read(index)
+
+    def select_channels(self, names: Sequence[str]) -> "Samples":
+        """Gives the same samples with some of their channels, in the order of `names`."""
+        return self._with(select_channels(self.source, names))
+
+    def packed(self, path: str | os.PathLike[str], **options: Any) -> "Samples":
+        """Gives the same samples, read from a pack; `options` are those of `PackedSource.build`."""
+        return self._with(PackedSource.build(self.source, path, **options))
+
+    def batches(self, **options: Any) -> MultiChannelSequence:
+        """Gives a `MultiChannelSequence` of these samples and their labels; `options` are its arguments."""
+        return MultiChannelSequence(self, **options)
+
+    def split(
+        self, *, test_size: float | None = None, validation_size: float | None = None, seed: int = 0
+    ) -> tuple["Samples", ...]:
+        """Splits by `stratified_split`, groups whole; without labels at random.
+
+        `test_size` and `validation_size` are shares of all samples. Gives `(train, test)`, `(train, validation)`, or,
+        where both are given, `(train, validation, test)`.
+        """
+        given = {"validation_size": validation_size, "test_size": test_size}
+        sizes = {name: size for name, size in given.items() if size is not None}
+        if not sizes:
+            raise ValueError("`test_size`, `validation_size` or both must be given. Received: neither")
+        return tuple(map(self._subset, stratified_parts(self._classes(), sizes, self.groups, seed)))
+
+    def folds(self, num_folds: int = 5, *, seed: int = 0) -> list[tuple["Samples", "Samples"]]:
+        """Gives `(train, test)` for each fold of `stratified_folds`, groups whole; without labels drawn at random."""
+        folds = stratified_folds(self._classes(), num_folds, groups=self.groups, seed=seed)
+        return [(self._subset(train), self._subset(test)) for train, test in folds]
+
+    def _classes(self) -> npt.NDArray[np.int8]:
+        return np.ones((len(self), 1), np.int8) if self.labels is None else self.labels
+
+    def _with(self, source: Source) -> "Samples":
+        return Samples(source, self.labels, class_names=self.class_names, groups=self.groups, metadata=self.metadata)
+
+    def _subset(self, positions: npt.NDArray) -> "Samples":
+        part = Samples(subset(self.source, positions), class_names=self.class_names)
+        part.labels = None if self.labels is None else self.labels[positions]
+        part.groups = None if self.groups is None else [self.groups[position] for position in positions]
+        part.metadata = {name: [values[one] for one in positions] for name, values in self.metadata.items()}
+        return part
