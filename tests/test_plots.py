@@ -126,7 +126,7 @@ def test_channels_refuse_wrong_input(shape, arguments, message):
 def _calibrator(**changes):
     values = {
         "thresholds_": np.array([0.3, np.inf, 0.7]),
-        "scores_": np.array([0.5, 0.0, 1.0]),
+        "f_beta_": np.array([0.5, np.nan, 1.0]),
         "support_": np.array([10, 0, 3]),
         "class_names": None,
         "from_logits": False,
@@ -140,7 +140,7 @@ def test_thresholds_mark_what_is_never_predicted():
     drawn, never = (np.ma.filled(c.get_offsets(), np.nan) for c in threshold.collections)
     np.testing.assert_allclose(drawn[:, 0], [0.3, np.nan, 0.7])
     np.testing.assert_array_equal(never, [[0, 1]])
-    assert score.get_title() == "F1 (mean of all 0.500)"
+    assert score.get_title() == "F1 (mean 0.750)"
     assert [text.get_text() for text in support.texts] == ["10", "0", "3"]
     assert [label.get_text() for label in threshold.get_yticklabels()] == list(atlas.CLASS_NAMES[:3])
 
@@ -163,8 +163,8 @@ def test_threshold_curves_show_the_chosen_point_on_the_curve(from_logits):
     assert len([axes for axes in figure.axes if axes.axison]) == 6
     for column in (0, 1, 3, 4, 5):
         curve, interval, point = figure.axes[column].lines
-        assert curve.get_ydata().max() == pytest.approx(calibrator.scores_[column])
-        assert point.get_ydata()[0] == pytest.approx(calibrator.scores_[column])
+        assert curve.get_ydata().max() == pytest.approx(calibrator.f_beta_[column])
+        assert point.get_ydata()[0] == pytest.approx(calibrator.f_beta_[column])
         low, high = interval.get_ydata()
         assert low < point.get_ydata()[0] < high
         logit = calibrator.thresholds_[column]

@@ -83,7 +83,7 @@ class ReduceLR(keras.callbacks.ReduceLROnPlateau):
         cooldown: int = 0,
         min_lr: float = 0.0,
         verbose: int = 0,
-        callback_metrics: Sequence[str] = ("val_calibrated_macro_f1",),
+        callback_metrics: Sequence[str] = ("val_cross_fitted_macro_f1",),
     ) -> None:
         if preset not in _PRESETS:
             raise ValueError(f"`preset` must be one of {', '.join(map(repr, _PRESETS))}. Received: {preset!r}")
