@@ -46,11 +46,10 @@ def sample_pictures(
     drawn = []
     for image, where in zip(images, maps, strict=True):
         shown = displayed(image, channels)
-        named = [f"{name}\n(× {gain:.1f})" for name, gain in zip(channels, shown.gains, strict=True)]
         pictures: dict[str, object] = {
             "merge": webp_uri(shown.merge, _PICTURE_SIZE),
             "channels": [
-                (name, webp_uri(panel, _CHANNEL_SIZE)) for name, panel in zip(named, shown.panels, strict=True)
+                (name, webp_uri(panel, _CHANNEL_SIZE)) for name, panel in zip(shown.titles, shown.panels, strict=True)
             ],
         }
         if where is not None:

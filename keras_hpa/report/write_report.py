@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from keras_hpa.files import replacing
 from keras_hpa.plots import plot_learning_curves, plot_thresholds
 from keras_hpa.report.findings import FEW_POSITIVES, count_pairs, find_what_to_look_at, macro_f1_interval
 from keras_hpa.report.pictures import read_images, sample_pictures, svg_uri
+from keras_hpa.thresholds import Fixed, cross_fit
 
 if TYPE_CHECKING:
     from keras_hpa.data import MultiChannelSequence
@@ -88,6 +90,8 @@ def write_report(
             f"{'which have none' if labels is None else np.shape(labels)}. Received: shape {scores.shape}"
         )
     rows, predicted = _rows(samples, scores, calibrator), calibrator.predict(scores)
+    fits = calibrator.rule != "fixed" and not isinstance(calibrator.rule, Fixed)
+    was_fitted_here = fits and str(calibrator.report()) == str(calibrator.report(scores, labels))
     for row, count in zip(rows, predicted.sum(axis=0), strict=True):
         row["predicted"] = int(count)
     occurring = sorted((row for row in rows if row["support"]), key=lambda row: -row["f_beta"])
@@ -108,7 +112,8 @@ def write_report(
         never=[row for row in rows if not row["predicted"]],
         findings=find_what_to_look_at(rows, labels, predicted, stages),
         rows=[*occurring, *(row for row in rows if not row["support"])],
-        has_fitted=calibrator.method != "fixed",
+        was_fitted_here=was_fitted_here,
+        cross_fitted=_cross_fitted(samples, scores, calibrator) if was_fitted_here else float("nan"),
         stages=[_draw_stage(name, history) for name, history in stages.items()],
         thresholds=svg_uri(plot_thresholds(calibrator, [_shortened(row["class"]) for row in rows])),
         classes=_show_classes(classes, rows, samples, scores, predicted, model, batches),
@@ -118,7 +123,7 @@ def write_report(
             {"names": [rows[one]["class"], rows[other]["class"]], "true": int(true), "predicted": int(found)}
             for one, other, true, found in _most_different(pairs)
         ],
-        settings={"thresholds": f"method {calibrator.method!r}", **given},
+        settings={"thresholds": f"rule {calibrator.rule!r}", **given},
         versions=_versions(),
         infinity=float("inf"),
     )
@@ -147,7 +152,17 @@ def _rows(samples: Any, scores: npt.NDArray[Any], calibrator: ThresholdCalibrato
     names = [row["class"] for row in rows]
     if calibrator.class_names is None and getattr(samples, "class_names", None) is not None:
         names = [str(name) for name in samples.class_names]
-    return [row | {"class": str(name), "number": number} for number, (row, name) in enumerate(zip(rows, names, strict=True))]
+    return [row | {"class": str(names[number]), "number": number} for number, row in enumerate(rows)]
+
+
+def _cross_fitted(samples: Any, scores: npt.NDArray[Any], calibrator: ThresholdCalibrator) -> float:
+    """Macro-F1 at thresholds that were fitted on other samples; NaN where there are no two parts."""
+    groups = getattr(samples, "groups", None)
+    if len(samples.ids if groups is None else set(groups)) < 2:
+        return float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what `fit` says of absent classes it said before
+        return cross_fit(calibrator, scores, samples.labels, groups)
 
 
 def _stages(histories: Any) -> dict[str, dict[str, list[float]]]:

@@ -94,7 +94,9 @@ class Auto:
         self, binned: BinnedScores, matched: npt.NDArray[np.float64], num_resamples: int
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         calibrated = best_if_calibrated(binned, beta=self.beta)
-        if self.beta != 1:  # predicting each class as often as it occurs is right for F1; calibration says how far to go
+        if (
+            self.beta != 1
+        ):  # predicting each class as often as it occurs is right for F1; calibration says how far to go
             matched = matched + calibrated - best_if_calibrated(binned)
         best = mean_of_best_cuts(binned, best_f_beta(self.beta), num_resamples, self.seed)
         best = np.where(np.isfinite(best), best, calibrated)
