@@ -1,4 +1,4 @@
-"""Shows that GapNet learns: 16 real samples, learned by heart, as `predict` sees them.
+"""Shows that GapNet learns: it memorizes 16 real samples, as `predict` sees them.
 
     python benchmarks/gapnet_learns.py --data KAGGLE_FOLDER
 

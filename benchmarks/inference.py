@@ -1,4 +1,4 @@
-"""How fast networks predict, what memory `predict_scores` takes, and whether a killed run ends as one in peace.
+"""How fast networks predict, what memory `predict_scores` takes, and whether a resumed run equals an uninterrupted one.
 
     python benchmarks/inference.py
     python benchmarks/inference.py --only speed --image-size 256
@@ -116,8 +116,8 @@ def measure_memory(args: argparse.Namespace) -> None:
 def measure_resume(args: argparse.Namespace) -> None:
     count = args.samples[1]
     with tempfile.TemporaryDirectory() as folder:
-        in_peace, killed = Path(folder) / "in-peace", Path(folder) / "killed"
-        run_to_its_end(count, args, in_peace)
+        whole, killed = Path(folder) / "whole", Path(folder) / "killed"
+        run_to_its_end(count, args, whole)
         done = []
         for share in (0.2, 0.5, 0.8):
             process = subprocess.Popen(command(count, args, killed), stdout=subprocess.DEVNULL)
@@ -127,8 +127,8 @@ def measure_resume(args: argparse.Namespace) -> None:
             process.wait()
             done.append(num_done(killed))
         run_to_its_end(count, args, killed)
-        one, other = (np.load(path / "scores.npy") for path in (in_peace, killed))
-    same = "equals the run in peace to the last bit" if np.array_equal(one, other) else "DIFFERS from the run in peace"
+        one, other = (np.load(path / "scores.npy") for path in (whole, killed))
+    same = "equals the whole run to the last bit" if np.array_equal(one, other) else "DIFFERS from the whole run"
     print(f"\nresume: {count:,} samples, killed after {', '.join(map(str, done))}: {same}")
     print(f"<!-- largest difference {np.abs(one - other).max():.1e} -->")
 

@@ -90,7 +90,7 @@ def make_losses(counts: np.ndarray) -> dict[str, keras.losses.Loss]:
 
 
 def _choose(tiers: np.ndarray, seed: int, half: int) -> list[int]:
-    """Images that carry the twelve classes only, none more often than its tier says."""
+    """Images with the twelve classes only, none more often than its tier says."""
     labels = _labels(np.arange(len(POOL)))
     most = np.array([COUNTS[tier] for tier in TIERS])[tiers]
     candidates = np.flatnonzero(labels.sum(axis=1) == POOL.labels.sum(axis=1))

@@ -18,7 +18,7 @@ class SimulatedNetwork:
     """Scores of each class: two normal parts for positives, two for negatives, on a latent scale.
 
     Attributes:
-        prevalence: the share of samples that carry each class, shape `(num_classes,)`.
+        prevalence: the share of samples with each class, shape `(num_classes,)`.
         means, spreads: of the four parts, shape `(4, num_classes)`: found and missed positives, plain and confusing
             negatives.
         shares: how much of the positives, or of the negatives, each part is.

@@ -93,7 +93,7 @@ _PICTURES = {
     ),
     "RareLabels": (
         "rare_labels.webp",
-        "How often a pass shows a class against how many samples carry it, both logarithmic. A class of 10 samples is "
+        "How often a pass shows a class against how many samples have it, both logarithmic. A class of 10 samples is "
         "seen 10 times at power 0, some 140 times at 0.5 and 1,300 times at 1; one of 12,900 hardly less often",
     ),
     "SyntheticAtlas": (

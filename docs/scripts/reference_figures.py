@@ -132,7 +132,7 @@ def draw_normalization(
 
 
 def draw_rare_labels() -> Figure:
-    """How often a pass shows each class, against how many samples carry it."""
+    """How often a pass shows each class, against how many samples have it."""
     labels = keras_hpa.SyntheticAtlas(31072).labels
     counts = labels.sum(axis=0)
     order = np.argsort(counts)
@@ -144,7 +144,7 @@ def draw_rare_labels() -> Figure:
         axes.loglog(counts[order], seen[order], marker=marker, markersize=5, color=colour, label=f"power={power}")
     for number, place in ((order[0], "left"), (order[-1], "right")):
         axes.text(counts[number], 6, NAMES[number], ha=place, va="top")
-    axes.set(xlabel="samples that carry the class", ylabel="times seen in a pass", ylim=(3, 3e4))
+    axes.set(xlabel="samples with the class", ylabel="times seen in a pass", ylim=(3, 3e4))
     plain_numbers(axes.xaxis, axes.yaxis)
     axes.legend(loc="upper left")
     return figure
@@ -209,7 +209,7 @@ def draw_losses() -> Figure:
 
 
 def draw_class_weights() -> Figure:
-    """What a label of each class counts, against how many samples carry it."""
+    """What a label of each class counts, against how many samples have it."""
     counts = np.sort(keras_hpa.atlas.CLASS_COUNTS)
     figure = Figure(figsize=(WIDTH, 3.4))
     axes = figure.subplots()

@@ -110,7 +110,7 @@ def draw_per_class_f1(rows: Sequence[dict]) -> Figure:
 
 
 def draw_classes() -> Figure:
-    """The middle of one sample of each class that carries no other: protein green, microtubules red, nuclei blue."""
+    """The middle of one sample of each class, with no other class: protein green, microtubules red, nuclei blue."""
     source = keras_hpa.SyntheticAtlas(1400, image_size=512, seed=5, balance="uniform")
     figure = Figure(figsize=(15.4, 9.4), layout="constrained", dpi=100)
     for number, axes in enumerate(figure.subplots(4, 7).flat):

@@ -32,8 +32,8 @@ def with_replacement(rng: np.random.Generator, num_samples: int) -> npt.NDArray:
 class RareLabels:
     """Draws samples more often the rarer their rarest label is.
 
-    A sample's weight is `(1 / n) ** power`, where `n` is how many samples carry its rarest label; one without labels
-    has the smallest weight of all. In each pass a sample is drawn as often as its weight demands, rounded up or down at
+    A sample's weight is `(1 / n) ** power`, where `n` is how many samples have its rarest label; one without labels
+    has the smallest weight of all. In each pass a sample is drawn in proportion to its weight, rounded up or down at
     random so that the average is exact: that repeats and omits far fewer samples than independent draws.
 
     Args:
@@ -72,7 +72,7 @@ class RareLabels:
     def __call__(self, rng: np.random.Generator, num_samples: int) -> npt.NDArray:
         if num_samples != len(self.expected):
             raise ValueError(f"`labels` must be those of the {num_samples} samples. Received: {len(self.expected)}")
-        # Samples lie end to end on a line, each as long as it is expected; a comb with teeth one apart falls on it.
+        # Systematic sampling: each sample covers its expected count on a line; points one apart fall on samples.
         order = rng.permutation(num_samples)
         ends = np.cumsum(self.expected[order])
         drawn = np.searchsorted(ends, np.arange(num_samples) + rng.random(), side="right")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from keras_hpa.explanation.feature_grid import Axis, axis_of, enlarge
 from keras_hpa.explanation.logit_gradients import logit_gradients, run
-from keras_hpa.graphs import Call, Slot, is_functional, replay, trace
+from keras_hpa.graphs import Call, is_functional, replay, scales_integers, trace
 from keras_hpa.thresholds import ThresholdLayer
 
 Array = npt.NDArray[np.float32]
@@ -28,28 +28,29 @@ def class_activation_maps(
 ) -> Array:
     """Shows where in the images a network saw each class: how much every place adds to the class's logit.
 
-    A network that says "Golgi apparatus" should say so because of what lies beside the nucleus. The maps tell: they
-    are positive where the image speaks for the class and negative where it speaks against it (`plot_activation_maps`
-    shows the positive part).
+    A network that says "Golgi apparatus" should say so because of what lies beside the nucleus. The maps show whether
+    it does: they are positive where the image speaks for the class and negative where it speaks against it
+    (`plot_activation_maps` draws the positive part).
 
     Where the classifier sees the feature maps through global average pooling only (every `GapNet` with
     `pooling="avg"`, the heads "gap" and "multi-level" of `PretrainedClassifier`), the maps are exact: the gradient of
-    the logit with respect to the pooled features, times the feature maps, summed over all levels. The mean of the
-    maps over their positions is the logit, up to a constant, if the head is of dense layers with ReLU and
-    normalisation; with curved activations such as SELU it is the logit's first order. Every other network gets
-    Grad-CAM on its last feature maps, in the same unit: the gradient summed over all positions, times the maps. That
-    is an approximation.
+    the logit with respect to the pooled features, times the feature maps, summed over all levels. Their mean over all
+    positions is the logit, up to a constant, if the head consists of dense layers with ReLU and normalisation; with
+    smooth activations such as SELU it is the logit to first order. Every other network gets Grad-CAM on its last
+    feature maps, in the same unit: the gradient summed over all positions, times the maps. That is an approximation.
 
-    Maps are drawn where their cells lie: a network without padding sees less and less of the border, which its maps
-    leave at the value of the nearest cell. A cell of a deep map has seen a large part of the image around it.
+    Each cell of a feature map is drawn at its position in the image. A network without padding sees less of the border
+    with every layer; there its maps continue the value of the nearest cell. A cell of a deep map has seen a large part
+    of the image around it.
 
     Args:
-        model: a functional or sequential model of one image with one score per class; a last sigmoid or softmax is
+        model: a functional or sequential model of one image with one score per class; a final sigmoid or softmax is
             left out. It is not changed.
-        images: what the model takes, `(batch, height, width, channels)`.
-        class_ids: which classes; `None` for all. Every class costs a float per pixel.
-        layer: name of the layer whose feature maps Grad-CAM uses, `"backbone/conv5_block1_out"` in a model within the
-            model; `None` chooses as said above.
+        images: what the model takes, `(batch, height, width, channels)`: floats for a model that takes floats,
+            integers for one that takes integers.
+        class_ids: which classes, as a list of numbers; `None` for all. Every class needs a float per pixel.
+        layer: name of the layer whose feature maps Grad-CAM uses, `"backbone/conv5_block1_out"` in a nested model;
+            `None` chooses as described above.
         batch_size: how many images to compute at a time.
 
     Returns:
@@ -57,7 +58,7 @@ def class_activation_maps(
 
     Raises:
         TypeError: if `model` is not a functional or sequential model of one image.
-        ValueError: if the model has no scores per class or no feature maps, or an argument is not of its kind.
+        ValueError: if the model has no scores per class or no feature maps, or an argument is not as described.
 
     Example:
         >>> from keras_hpa.models import GapNet
@@ -78,16 +79,18 @@ def class_activation_maps(
     dtype = np.dtype(model.inputs[0].dtype)
     if dtype.kind in "iu" and pixels.dtype.kind not in "iu":
         raise ValueError(f"`images` must be integers, as the model takes {dtype}. Received: {pixels.dtype}")
+    if dtype.kind not in "iu" and pixels.dtype.kind in "iu" and not scales_integers(model):
+        raise ValueError(f"`images` must be floats, 0 to 1, as the model takes {dtype}. Received: {pixels.dtype}")
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size!r}")
     view = View(model, layer)
-    chosen = list(range(view.num_classes)) if class_ids is None else list(class_ids)
-    if not chosen or not all(0 <= number < view.num_classes for number in chosen):
+    chosen = np.arange(view.num_classes) if class_ids is None else np.array(class_ids)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not all(0 <= one < view.num_classes for one in chosen):
         raise ValueError(f"`class_ids` must hold numbers from 0 to {view.num_classes - 1}. Received: {class_ids!r}")
     size = pixels.shape[1:3]
     maps = np.zeros((len(pixels), *size, len(chosen)), np.float32)
     for start in range(0, len(pixels), batch_size):
-        for level in view.levels(pixels[start : start + batch_size].astype(dtype), chosen):
+        for level in view.levels(pixels[start : start + batch_size].astype(dtype), chosen.tolist()):
             maps[start : start + batch_size] += enlarge(level.maps, level.axes, size)
     return maps
 
@@ -100,21 +103,21 @@ class Level(NamedTuple):
 
 
 class View:
-    """A model taken apart at the feature maps that are to be shown.
+    """A model split at the feature maps that are shown.
 
     Args:
         model: the model.
-        layer: name of the layer that makes the feature maps; `None` for those that the classifier pools, or the last.
+        layer: name of the layer whose feature maps are shown; `None` for those that the classifier pools, or the last.
     """
 
     def __init__(self, model: keras.Model, layer: str | None = None) -> None:
         self._graph = trace(model, inline=True)
-        self._producer = {slot: call for call in self._graph.calls for slot in call.outputs}
+        self._producer = {tensor: call for call in self._graph.calls for tensor in call.outputs}
         self._logits = self._graph.outputs[0]
         while isinstance(getattr(self._producer.get(self._logits), "layer", None), _AFTER_LOGITS):
             self._logits = self._producer[self._logits].inputs[0]
         if len(self._graph.outputs) != 1 or len(self._logits.shape) != 2 or self._logits.shape[1] is None:
-            shapes = [slot.shape for slot in self._graph.outputs]
+            shapes = [tensor.shape for tensor in self._graph.outputs]
             raise ValueError(f"`model` must give one score per class. Received: outputs of shapes {shapes}")
         self.num_classes: int = self._logits.shape[1]
         self._last = _without_activation(self._producer.get(self._logits))
@@ -130,39 +133,39 @@ class View:
 
     def levels(self, images: npt.NDArray[Any], class_ids: Sequence[int]) -> list[Level]:
         """The contributions to the logits of the classes, one `Level` for each depth that is shown."""
-        outside = [slot for call in self._head for slot in call.inputs if slot not in self._made_by(self._head)]
+        outside = [tensor for call in self._head for tensor in call.inputs if tensor not in self._made_by(self._head)]
         kept = list(dict.fromkeys([*self._cuts, *self._maps, *outside]))
-        sizes: dict[Slot, tuple[int, int]] = {self._graph.inputs[0]: images.shape[1:3]}
+        sizes: dict[keras.KerasTensor, tuple[int, int]] = {self._graph.inputs[0]: images.shape[1:3]}
 
         def look(call: Call, *args: Any, **kwargs: Any) -> Any:
             outputs = self._call(call, *args, **kwargs)
-            for slot, tensor in zip(call.outputs, keras.tree.flatten(outputs), strict=True):
-                if len(tensor.shape) == 4:
-                    sizes[slot] = (int(tensor.shape[1]), int(tensor.shape[2]))
+            for tensor, value in zip(call.outputs, keras.tree.flatten(outputs), strict=True):
+                if len(value.shape) == 4:
+                    sizes[tensor] = (int(value.shape[1]), int(value.shape[2]))
             return outputs
 
         def forward(inputs: Any) -> list[Any]:
             start = {self._graph.inputs[0]: inputs}
             made = self._made_by(self._head) - set(self._cuts)
             before = [call for call in self._calls if not made.intersection(call.outputs)]
-            values = replay(self._graph, start, look, before, keep=kept)
-            return [values[slot] for slot in kept]
+            values = replay(before, start, look, keep=kept)
+            return [values[tensor] for tensor in kept]
 
         values = dict(zip(kept, run(forward, images), strict=True))
         levels = []
-        for slot, weights in zip(self._maps, self._weights(values, class_ids), strict=True):
-            maps = np.einsum("nhwc,nkc->nhwk", values[slot].astype(np.float32), weights, optimize=True)
-            levels.append(Level(maps, (self._axis(slot, 0, sizes), self._axis(slot, 1, sizes))))
+        for tensor, weights in zip(self._maps, self._weights(values, class_ids), strict=True):
+            maps = np.einsum("nhwc,nkc->nhwk", values[tensor].astype(np.float32), weights, optimize=True)
+            levels.append(Level(maps, (self._axis(tensor, 0, sizes), self._axis(tensor, 1, sizes))))
         return levels
 
-    def _weights(self, values: dict[Slot, Any], class_ids: Sequence[int]) -> list[Array]:
+    def _weights(self, values: dict[keras.KerasTensor, Any], class_ids: Sequence[int]) -> list[Array]:
         """For each level, how much a feature adds to each logit, `(batch, classes, features)`."""
-        features = [values[slot].astype(np.float32) for slot in self._cuts]
+        features = [values[tensor].astype(np.float32) for tensor in self._cuts]
         batch, one_hot = len(features[0]), np.eye(self.num_classes, dtype=np.float32)[list(class_ids)]
 
         def head(inputs: list[Any]) -> Any:
             known = values | dict(zip(self._cuts, inputs, strict=True))
-            return replay(self._graph, known, self._call, self._head)[self._logits]
+            return replay(self._head, known, self._call)[self._logits]
 
         if self.exact:  # pooled features are small: all classes at once
             repeated = [np.repeat(feature, len(class_ids), axis=0) for feature in features]
@@ -180,20 +183,20 @@ class View:
     def _pooled(self) -> list[Call] | None:
         """The global average poolings through which alone the logits see the image; `None` if they see more."""
         found: dict[Call, None] = {}
-        slots = [self._logits]
-        while slots:
-            slot = slots.pop()
-            call = self._producer.get(slot)
+        tensors = [self._logits]
+        while tensors:
+            tensor = tensors.pop()
+            call = self._producer.get(tensor)
             if call is not None and isinstance(call.layer, keras.layers.GlobalAveragePooling2D):
                 found[call] = None
-            elif call is None or _is_feature_map(slot):
+            elif call is None or _is_feature_map(tensor):
                 return None
             else:
-                slots.extend(call.inputs)
+                tensors.extend(call.inputs)
         return sorted(found, key=self._graph.calls.index)
 
-    def _feature_maps(self, layer: str | None) -> Slot:
-        """What the layer of that name makes, or the last feature maps."""
+    def _feature_maps(self, layer: str | None) -> keras.KerasTensor:
+        """The feature maps of the layer of that name, or the last ones."""
         maps = {
             call.path: call.outputs[0]
             for call in self._calls
@@ -207,7 +210,7 @@ class View:
             raise ValueError(f"`layer` must be one of those with feature maps: {list(maps)}. Received: {layer!r}")
         return maps[layer]
 
-    def _between(self, starts: Sequence[Slot], end: Slot) -> list[Call]:
+    def _between(self, starts: Sequence[keras.KerasTensor], end: keras.KerasTensor) -> list[Call]:
         """The calls that lead from some tensors, or from anywhere, to another."""
         wanted, needed = {end}, []
         for call in reversed(self._graph.calls):
@@ -223,23 +226,23 @@ class View:
                 reached.update(call.outputs)
         return led
 
-    def _axis(self, slot: Slot, dimension: int, sizes: dict[Slot, tuple[int, int]]) -> Axis:
+    def _axis(self, tensor: keras.KerasTensor, dimension: int, sizes: dict[keras.KerasTensor, tuple[int, int]]) -> Axis:
         """Where the cells of a tensor lie in the image."""
-        call = self._producer.get(slot)
+        call = self._producer.get(tensor)
         if call is None:
             return Axis()
         # Of several maps the largest; smaller ones (of squeeze-and-excite) only weigh it.
         source = max((one for one in call.inputs if one in sizes), key=lambda one: sizes[one])
-        own = axis_of(call.layer, dimension, sizes[source][dimension], sizes[slot][dimension])
+        own = axis_of(call.layer, dimension, sizes[source][dimension], sizes[tensor][dimension])
         return self._axis(source, dimension, sizes).then(own)
 
     @staticmethod
-    def _made_by(calls: Sequence[Call]) -> set[Slot]:
-        return {slot for call in calls for slot in call.outputs}
+    def _made_by(calls: Sequence[Call]) -> set[keras.KerasTensor]:
+        return {tensor for call in calls for tensor in call.outputs}
 
 
-def _is_feature_map(slot: Slot) -> bool:
-    return len(slot.shape) == 4 and tuple(slot.shape[1:3]) != (1, 1)
+def _is_feature_map(tensor: keras.KerasTensor) -> bool:
+    return len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1)
 
 
 def _without_activation(call: Call | None) -> Any:

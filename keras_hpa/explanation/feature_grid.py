@@ -22,21 +22,21 @@ class Axis(NamedTuple):
     first: float = 0.0
 
     def then(self, other: "Axis") -> "Axis":
-        """The axis of maps that lie on these maps as `other` says."""
+        """The axis of maps that lie on these maps at the positions `other`."""
         return Axis(self.step * other.step, self.first + self.step * other.first)
 
 
 def axis_of(layer: Any, dimension: int, size: int, new_size: int) -> Axis:
-    """How the maps that a layer makes lie on those that it takes.
+    """Where the cells of a layer's output lie on its input.
 
-    A network without padding loses the border of the image: its small deep maps show the middle, and to stretch them
-    over the whole image would put everything in a wrong place.
+    A network without padding loses the border of the image: its small deep maps show the middle, and stretching them
+    over the whole image would put everything in the wrong place.
 
     Args:
         layer: the layer.
         dimension: 0 for the height, 1 for the width.
-        size: of the maps it takes.
-        new_size: of those it makes.
+        size: of the input.
+        new_size: of the output.
     """
     if isinstance(layer, _WINDOWED):
         window = getattr(layer, "kernel_size", None) or layer.pool_size
@@ -48,13 +48,13 @@ def axis_of(layer: Any, dimension: int, size: int, new_size: int) -> Axis:
         return Axis(1.0, -layer.padding[dimension][0])
     if isinstance(layer, keras.layers.Cropping2D):
         return Axis(1.0, layer.cropping[dimension][0])
-    # Whatever else it does, it shows the same field.
+    # Any other layer is taken to cover the same field.
     step = size / new_size
     return Axis(step, (step - 1) / 2)
 
 
 def enlarge(maps: npt.NDArray[np.float32], axes: tuple[Axis, Axis], size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Maps `(batch, height, width, classes)` at another size: bilinear between the cells' centres, constant beyond."""
+    """Maps `(batch, height, width, classes)` at another size: bilinear between cell centres, constant beyond."""
     rows, columns = (
         _weights(axis, cells, pixels) for axis, cells, pixels in zip(axes, maps.shape[1:3], size, strict=True)
     )
@@ -63,6 +63,6 @@ def enlarge(maps: npt.NDArray[np.float32], axes: tuple[Axis, Axis], size: tuple[
 
 
 def _weights(axis: Axis, cells: int, pixels: int) -> npt.NDArray[np.float32]:
-    """How much each cell counts at each pixel, `(pixels, cells)`."""
+    """The weight of each cell at each pixel, `(pixels, cells)`."""
     places = np.clip((np.arange(pixels) - axis.first) / axis.step, 0, cells - 1)
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(cells))).astype(np.float32)

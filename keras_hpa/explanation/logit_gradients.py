@@ -16,8 +16,8 @@ def logit_gradients(
 ) -> list[Array]:
     """The gradient of `sum(chosen * head(features))` with respect to each of the features.
 
-    Keras has no function for gradients; what every backend has is a step of training. The features get a shift that
-    starts at zero and is all that can learn: after one step of plain gradient descent it is the gradient.
+    Keras has no function for gradients, but it trains on every backend. The features get a shift that starts at zero
+    and is the only thing that can be trained: after one step of plain gradient descent it is the gradient.
 
     Args:
         head: features to logits; its layers are used, not changed.
@@ -25,15 +25,13 @@ def logit_gradients(
         chosen: the weight of each logit, `(batch, classes)`.
     """
     shifted = _Shifted(head, [feature.shape for feature in features])
-    shifted.compile(
-        keras.optimizers.SGD(1.0), loss=_minus_the_chosen, run_eagerly=True, jit_compile=False, auto_scale_loss=False
-    )
+    shifted.compile(keras.optimizers.SGD(1.0), run_eagerly=True, jit_compile=False, auto_scale_loss=False)
     shifted.train_on_batch(list(features), chosen)
     return [ops.convert_to_numpy(shift.value) for shift in shifted.shifts]
 
 
 def run(function: Callable[[Any], Any], images: npt.NDArray[Any]) -> Any:
-    """What a function of tensors makes of images, as arrays, without a record for gradients."""
+    """The values of a function of tensors for these images, as arrays, computed without gradients."""
     model = _Forward(function)
     model.compile(run_eagerly=True, jit_compile=False)
     return model.predict_on_batch(images)
@@ -41,7 +39,7 @@ def run(function: Callable[[Any], Any], images: npt.NDArray[Any]) -> Any:
 
 class _Forward(keras.Model):
     def __init__(self, function: Callable[[Any], Any]) -> None:
-        # Floats and integers reach the function as they are; its layers cast for themselves.
+        # Inputs are not cast here: the layers of the function do that themselves.
         super().__init__(dtype="float32", autocast=False)
         self._function = function
         self.built = True
@@ -60,6 +58,7 @@ class _Shifted(_Forward):
     def call(self, inputs: Any) -> Any:
         return self._function([feature + shift for feature, shift in zip(inputs, self.shifts, strict=True)])
 
-
-def _minus_the_chosen(chosen: Any, logits: Any) -> Any:
-    return -ops.sum(chosen * ops.cast(logits, "float32"))
+    def compute_loss(  # a loss given to `compile` would be computed in Keras's default float type
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        return -ops.sum(ops.cast(y, "float32") * ops.cast(y_pred, "float32"))

@@ -7,7 +7,7 @@ from keras_hpa.graphs.inflate_channels import inflate_channels as inflate_channe
 from keras_hpa.graphs.inflate_channels import per_channel as per_channel
 from keras_hpa.graphs.layers_by_path import layers_by_path as layers_by_path
 from keras_hpa.graphs.model_graph import Call as Call
-from keras_hpa.graphs.model_graph import Slot as Slot
 from keras_hpa.graphs.model_graph import is_functional as is_functional
 from keras_hpa.graphs.model_graph import replay as replay
 from keras_hpa.graphs.model_graph import trace as trace
+from keras_hpa.graphs.scales_integers import scales_integers as scales_integers

@@ -1,4 +1,4 @@
-"""A scale and a shift per channel, and the layers whose weights can take them over."""
+"""A scale and a shift per channel, and the layers whose weights can absorb them."""
 
 from typing import Any, NamedTuple
 
@@ -25,27 +25,22 @@ class ChannelAffine(NamedTuple):
         return ChannelAffine(self.scale * other.scale, self.shift * other.scale + other.shift)
 
     def where(self, mask: npt.NDArray[np.bool_]) -> "ChannelAffine":
-        """The same in the channels of `mask`; nothing happens in the others."""
+        """The same in the channels of `mask`; the identity in the others."""
         return ChannelAffine(np.where(mask, self.scale, 1.0), np.where(mask, self.shift, 0.0))
-
-
-def identity(channels: int) -> ChannelAffine:
-    """What changes nothing."""
-    return ChannelAffine(np.ones(channels), np.zeros(channels))
 
 
 def of_batch_norm(layer: keras.layers.BatchNormalization) -> ChannelAffine:
     """What a BatchNormalization does at inference."""
-    weights = [np.asarray(weight, np.float64) for weight in layer.get_weights()]
-    gamma = weights.pop(0) if layer.scale else 1.0
-    beta = weights.pop(0) if layer.center else 0.0
-    mean, variance = weights
-    scale = gamma / np.sqrt(variance + layer.epsilon)
+    gamma, beta, mean, variance = (
+        np.asarray(0.0 if weight is None else keras.ops.convert_to_numpy(weight), np.float64)
+        for weight in (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
+    )
+    scale = (gamma if layer.scale else 1.0) / np.sqrt(variance + layer.epsilon)
     return ChannelAffine(scale, beta - mean * scale)
 
 
 def takes_outputs(layer: Any) -> bool:
-    """Whether a scale and shift of its outputs can be part of a layer's weights: it is linear, whatever it pads."""
+    """Whether a layer's weights can absorb a scale and shift of its outputs: it must be linear, and may pad."""
     return (
         _is_plain(layer, (keras.layers.Dense, *_CONVOLUTIONS, *_DEPTHWISE, *_SEPARABLE, *_TRANSPOSED))
         and layer.activation is keras.activations.linear
@@ -53,7 +48,7 @@ def takes_outputs(layer: Any) -> bool:
 
 
 def why_not_inputs(layer: Any) -> str | None:
-    """Why a scale and shift of its inputs cannot be part of a layer's weights; `None` if they can."""
+    """Why a layer's weights cannot absorb a scale and shift of its inputs; `None` if they can."""
     if _is_plain(layer, (keras.layers.Dense,)):
         return None
     if not _is_plain(layer, (*_CONVOLUTIONS, *_DEPTHWISE, *_SEPARABLE)):
@@ -64,7 +59,7 @@ def why_not_inputs(layer: Any) -> str | None:
 
 
 def scale_outputs(layer: Any, weights: list[Array], affine: ChannelAffine) -> list[Array]:
-    """The weights, a bias among them, with which a layer gives `affine` of what it gave."""
+    """The weights, with a bias, for which a layer returns `affine` of its present outputs."""
     *kernels, bias = weights
     last = kernels[-1]
     if isinstance(layer, _DEPTHWISE):
@@ -77,12 +72,12 @@ def scale_outputs(layer: Any, weights: list[Array], affine: ChannelAffine) -> li
 
 
 def scale_inputs(layer: Any, weights: list[Array], affine: ChannelAffine) -> list[Array]:
-    """The weights, a bias among them, with which a layer gives for `x` what it gave for `affine` of `x`."""
+    """The weights, with a bias, for which a layer returns for `x` what it now returns for `affine` of `x`."""
     kernel, *others, bias = weights
     window = tuple(range(kernel.ndim - 2))
     if isinstance(layer, _DEPTHWISE + _SEPARABLE):
         shift = (kernel * affine.shift[:, None]).sum(window).ravel()
-        if others:  # of a separable convolution: what mixes the channels afterwards
+        if others:  # the pointwise kernel of a separable convolution
             shift = shift @ others[0].reshape(len(shift), -1)
         return [kernel * affine.scale[:, None], *others, bias + shift]
     groups = getattr(layer, "groups", 1)
@@ -93,7 +88,7 @@ def scale_inputs(layer: Any, weights: list[Array], affine: ChannelAffine) -> lis
 
 
 def _is_plain(layer: Any, kinds: tuple[type, ...]) -> bool:
-    """Whether a layer is one of Keras's own with weights that are what they seem to be, channels last."""
+    """Whether a layer is one of Keras's own, channels last, whose kernel is neither quantised nor adapted by LoRA."""
     return (
         type(layer) in kinds
         and getattr(layer, "data_format", "channels_last") == "channels_last"

@@ -8,13 +8,13 @@ import keras
 
 @dataclass(frozen=True)
 class FoldedModel:
-    """A model with fewer operations, and what became of each BatchNormalization.
+    """A model with fewer operations, with a list of the BatchNormalization layers folded and kept.
 
     Attributes:
         model: computes what the original does. Its layers have the original's names; it is not compiled.
-        folded: names of the BatchNormalization layers that are gone. One that lay in a model within the model is named
-            by its path, `"backbone/stem_norm"`.
-        kept: the names of those that stayed, each with the reason.
+        folded: names of the BatchNormalization layers that were removed. One inside a nested model has its path,
+            `"backbone/stem_norm"`.
+        kept: the names of those that remain, each with the reason. Both are empty if the model has none.
 
     Example:
         >>> from keras_hpa import GapNet, fold_batch_norm
@@ -29,5 +29,7 @@ class FoldedModel:
 
     def __repr__(self) -> str:
         total = len(self.folded) + len(self.kept)
-        lines = [f"FoldedModel of {self.model.name!r}: {len(self.folded)} of {total} BatchNormalization layers folded"]
-        return "\n".join([*lines, *(f"  kept {name}: {reason}" for name, reason in self.kept.items())])
+        counts = f"{len(self.folded)} of {total} BatchNormalization layers folded"
+        summary = counts if total else "no BatchNormalization to fold"
+        kept = (f"  kept {name}: {reason}" for name, reason in self.kept.items())
+        return "\n".join([f"FoldedModel of {self.model.name!r}: {summary}", *kept])

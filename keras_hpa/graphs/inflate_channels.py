@@ -1,5 +1,6 @@
 """A network for three channels, rebuilt for any number of them."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,9 +8,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.graphs.model_graph import Changes, is_functional, rebuild, trace
+
 _METHODS = ("copy", "mean", "zero", "repeat")
-_BEFORE_CONVOLUTION = (
-    # Layers that treat every channel alike and hand all of them on.
+PIXELWISE = (
     keras.layers.ZeroPadding2D,
     keras.layers.Cropping2D,
     keras.layers.Resizing,
@@ -23,47 +25,45 @@ _BEFORE_CONVOLUTION = (
     keras.layers.RandomTranslation,
     keras.layers.RandomZoom,
     keras.layers.RandomCrop,
-    # Layers with one number per channel.
-    keras.layers.Rescaling,
-    keras.layers.Normalization,
-    keras.layers.BatchNormalization,
 )
+"""Layers that treat every channel alike and have no scale of their own."""
+_PER_CHANNEL = (keras.layers.Rescaling, keras.layers.Normalization, keras.layers.BatchNormalization)
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.SeparableConv2D)
 
 
 def inflate_channels(
     model: keras.Model,
-    channels: int = 4,
+    channels: int,
     *,
     method: str | npt.ArrayLike = "copy",
     copy_from: Sequence[int] | None = None,
 ) -> keras.Model:
     """Rebuilds a model, pretrained on colour images, for images of any number of channels.
 
-    Only the first convolution and what stands before it know how many channels there are; every other weight is
-    copied as it is, and every layer keeps its name. With one matrix entry per pair of channels, the new filters are
+    Only the first convolution and the layers before it depend on the number of channels; all other weights are copied
+    unchanged, and every layer keeps its name. With one matrix entry per pair of channels, the new filters are
     `new[c] = sum over k of matrix[c, k] * old[k]`:
 
-    - `"copy"`: the first channels as they were; each further one copies the filters of another. The winners of the
-      atlas challenge gave yellow those of red.
-    - `"mean"`: the first channels as they were, each further one the mean of all old filters.
-    - `"zero"`: the first channels as they were, further ones start without any effect: on images whose first channels
-      are what the model knows, it gives what it gave.
-    - `"repeat"`: the old channels in turn, scaled so that an image of equal channels gives what it gave.
+    - `"copy"`: the old channels unchanged; each further one copies the filters of an old one. The winners of the atlas
+      challenge gave yellow the filters of red.
+    - `"mean"`: the old channels unchanged; each further one gets the mean of all old filters.
+    - `"zero"`: the old channels unchanged; further ones have no effect until they are trained, so the scores are the
+      old ones.
+    - `"repeat"`: the old channels in turn, scaled so that an image of equal channels gives the old scores.
 
     Args:
         model: a functional or sequential model of one image; models within it are rebuilt too. It is not changed.
         channels: how many channels the new model takes.
         method: `"copy"`, `"mean"`, `"zero"`, `"repeat"`, or a matrix of shape `(channels, old channels)`.
-        copy_from: for `"copy"`: which old channel each new one beyond the old copies, one index per new channel.
-            `None` takes them in turn: yellow from red.
+        copy_from: for `"copy"`: the index of the old channel that each additional channel copies. `None` takes the
+            old ones in turn: yellow from red.
 
     Returns:
         A new model with the same name, not compiled.
 
     Raises:
         TypeError: if `model` is not a functional or sequential model of one image.
-        ValueError: if an argument is impossible, or a layer before or at the first convolution cannot be rebuilt;
+        ValueError: if an argument is out of range, or the first convolution or a layer before it cannot be rebuilt;
             the message names the layer.
 
     Example:
@@ -72,17 +72,20 @@ def inflate_channels(
         >>> inflated.input_shape, inflated.count_params() - backbone.count_params()
         ((None, 96, 96, 4), 288)
     """
-    if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
+    if not is_functional(model) or len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         raise TypeError(f"`model` must be a functional or sequential model of one image. Received: {model!r}")
-    if channels < 1:
-        raise ValueError(f"`channels` must be at least 1. Received: {channels!r}")
-    return _rebuild(model, channel_matrix(method, channels, model.inputs[0].shape[-1], copy_from))[0]
+    if not isinstance(channels, int | np.integer) or channels < 1:
+        raise ValueError(f"`channels` must be a whole number, at least 1. Received: {channels!r}")
+    inflated, are_images = _inflate(model, channel_matrix(method, channels, model.inputs[0].shape[-1], copy_from))
+    if all(are_images):
+        raise ValueError(f"`model` must have a convolution. Received: {model.name!r}, which has none")
+    return inflated
 
 
 def channel_matrix(
     method: str | npt.ArrayLike, channels: int, known: int, copy_from: Sequence[int] | None = None
 ) -> npt.NDArray[np.float32]:
-    """What each of `channels` new channels takes from each of the `known` old ones, `(channels, known)`."""
+    """The share of each of the `known` old channels in each of the `channels` new ones, `(channels, known)`."""
     if not isinstance(method, str):
         matrix = np.asarray(method, "float32")
         if matrix.shape != (channels, known) or not np.isfinite(matrix).all():
@@ -115,55 +118,29 @@ def channel_matrix(
     return matrix
 
 
-def _rebuild(model: keras.Model, matrix: npt.NDArray[np.float32], whole: bool = True) -> tuple[keras.Model, bool]:
-    """The model for more channels, and whether what comes out of it is still an image of these channels."""
-    if isinstance(model, keras.Sequential):
-        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    images: list[Any] = []
-    rebuilt_layers: dict[str, keras.layers.Layer] = {}
-
-    def call_rebuilt(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        takes_image = any(tensor is image for tensor in keras.tree.flatten([args, kwargs]) for image in images)
-        new_matrix = matrix if takes_image else None
-        hands_on = takes_image
-        if takes_image and isinstance(layer, keras.Model):
-            new, hands_on = _rebuild(layer, matrix, whole=False)
+def _inflate(model: keras.Model, matrix: npt.NDArray[np.float32]) -> tuple[keras.Model, list[bool]]:
+    """The model for more channels, and which of its outputs are still images of these channels."""
+    graph, changes = trace(model), Changes()
+    images = set(graph.inputs)
+    for call in graph.calls:
+        layer = call.layer
+        if images.isdisjoint(call.inputs):
+            continue
+        if is_functional(layer):
+            changes.layers[layer], are_images = _inflate(layer, matrix)
         else:
-            config = layer.get_config()
-            if takes_image:
-                hands_on = _check_layer(layer, model.name)
-                config |= _inflate_config(layer, matrix)
-            # A layer that is used twice is rebuilt once.
-            new = rebuilt_layers.get(layer.name) or type(layer).from_config(config)
-        rebuilt_layers[layer.name] = new
-        outputs = new(*args, **kwargs)
-        if hands_on:
-            images.extend(keras.tree.flatten(outputs))
-        if isinstance(layer, keras.layers.Layer) and not (takes_image and isinstance(layer, keras.Model)):
-            new.set_weights(layer.get_weights() if new_matrix is None else _inflate_weights(layer, new_matrix))
-            new.trainable = layer.trainable
-        return outputs
-
-    old_input = model.inputs[0]
-    name = next(layer.name for layer in model.layers if isinstance(layer, keras.layers.InputLayer))
-    images.append(keras.Input((*old_input.shape[1:-1], len(matrix)), dtype=old_input.dtype, name=name))
-    rebuilt = keras.models.clone_model(
-        model,
-        input_tensors=list(images) if isinstance(model.input, list) else images[0],
-        clone_function=lambda layer: layer,
-        call_function=call_rebuilt,
-    )
-    still_image = any(rebuilt.outputs[0] is image for image in images)
-    if whole and still_image:
-        raise ValueError(f"`model` must have a convolution. Received: {model.name!r}, which has none")
-    return rebuilt, still_image
+            are_images = [_keeps_channels(layer, model.name)] * len(call.outputs)
+            changes.configs[layer] = _inflate_config(layer, matrix)
+            changes.weights[layer] = _inflate_weights(layer, matrix)
+        images.update(itertools.compress(call.outputs, are_images))
+    return rebuild(model, graph, changes, channels=len(matrix)), [output in images for output in graph.outputs]
 
 
-def _check_layer(layer: Any, model_name: str) -> bool:
-    """Whether a layer that takes the image hands all of its channels on; refuses one that cannot be rebuilt."""
+def _keeps_channels(layer: Any, model_name: str) -> bool:
+    """Whether a layer that takes the image keeps its channels; refuses one that cannot be rebuilt."""
     if isinstance(layer, _CONVOLUTIONS) and getattr(layer, "groups", 1) == 1:
         return False
-    if isinstance(layer, _BEFORE_CONVOLUTION):
+    if isinstance(layer, PIXELWISE + _PER_CHANNEL):
         return True
     raise ValueError(
         f"`model` must lead its image to a convolution through padding, scaling and normalisation only. "
@@ -172,7 +149,7 @@ def _check_layer(layer: Any, model_name: str) -> bool:
 
 
 def _inflate_config(layer: keras.layers.Layer, matrix: npt.NDArray[np.float32]) -> dict[str, Any]:
-    """Those entries of the layer's config that hold one number per channel, for the new channels."""
+    """The entries of the layer's config that hold one number per channel, for the new channels."""
     if not isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization):
         return {}
     config = layer.get_config()
@@ -202,7 +179,7 @@ def _inflate_weights(layer: keras.layers.Layer, matrix: npt.NDArray[np.float32])
 
 
 def per_channel(values: npt.NDArray[Any], matrix: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-    """One value per new channel: that of the old channel it comes from, or the mean of those it is mixed from."""
+    """One value per new channel: that of the old channel it copies, or the mean of those it mixes."""
     shares = np.abs(matrix)
     sums = shares.sum(1, keepdims=True)
     shares = np.where(sums > 0, shares / np.where(sums > 0, sums, 1), 1 / matrix.shape[1])

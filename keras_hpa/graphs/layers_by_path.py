@@ -1,4 +1,4 @@
-"""The layers of a model and of the models within it."""
+"""The layers of a model and of the models inside it."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import keras
 
 
 def layers_by_path(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, keras.layers.Layer]]:
-    """Gives every layer that is no model itself, with its path, `"backbone/block5_conv1"`."""
+    """Gives every layer that is not itself a model, with its path, `"backbone/block5_conv1"`."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from layers_by_path(layer, f"{prefix}{layer.name}/")

@@ -1,65 +1,84 @@
-"""What a functional model computes, step by step, without touching the model."""
+"""A functional model read call by call, made again on other tensors, and rebuilt from new layers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
 
 
 @dataclass(frozen=True, eq=False)
-class Slot:
-    """The place of one tensor in a graph, and the tensor's shape."""
-
-    shape: tuple[Any, ...]  # None where an axis has any length
-
-
-@dataclass(frozen=True, eq=False)
 class Call:
-    """One use of one layer.
+    """One call of one layer.
 
     Args:
         layer: the model's own layer, or an operation of `keras.ops`.
-        path: its name, behind those of the models it lies in: `"backbone/stem_conv"`.
-        args: what it is called with, a `Slot` for every tensor.
-        kwargs: the same, by name.
-        result: what it returns, a `Slot` for every tensor.
+        path: its name, after those of the models that contain it: `"backbone/stem_conv"`.
+        args: its arguments; every tensor is one of the graph's symbolic tensors.
+        kwargs: its keyword arguments, likewise.
+        result: what it returns, likewise.
     """
 
     layer: Any
     path: str
     args: Any
     kwargs: dict[str, Any]
-    result: Any
+    result: Any = None
 
     @property
-    def inputs(self) -> list[Slot]:
+    def inputs(self) -> list[keras.KerasTensor]:
         """The tensors it takes."""
-        return _slots((self.args, self.kwargs))
+        return _tensors((self.args, self.kwargs))
 
     @property
-    def outputs(self) -> list[Slot]:
-        """The tensors it makes."""
-        return _slots(self.result)
+    def outputs(self) -> list[keras.KerasTensor]:
+        """The tensors it returns."""
+        return _tensors(self.result)
 
     @property
     def trains(self) -> bool:
-        """Whether it was built to behave as in training whatever the model is asked for."""
+        """Whether it always runs in training mode, whatever the model is asked for."""
         return self.kwargs.get("training") is True
 
 
 @dataclass(frozen=True, eq=False)
 class ModelGraph:
-    """The calls of a model in an order in which they can be made."""
+    """The calls of a model, in an order in which they can be made.
 
-    inputs: list[Slot]
-    calls: list[Call] = field(default_factory=list)
-    result: Any = None
+    Args:
+        arguments: the model's input, in the model's own structure.
+        calls: all calls.
+        result: its output, likewise.
+    """
+
+    arguments: Any
+    calls: Sequence[Call]
+    result: Any
 
     @property
-    def outputs(self) -> list[Slot]:
+    def inputs(self) -> list[keras.KerasTensor]:
+        """The model's inputs."""
+        return _tensors(self.arguments)
+
+    @property
+    def outputs(self) -> list[keras.KerasTensor]:
         """The model's outputs."""
-        return _slots(self.result)
+        return _tensors(self.result)
+
+
+@dataclass
+class Changes:
+    """What a rebuilt model has different, by the layers of the original.
+
+    Args:
+        configs: entries of a layer's config.
+        weights: a layer's weights, in the order of `get_weights`.
+        layers: what is called in the place of a layer: another layer, or a function of tensors.
+    """
+
+    configs: dict[Any, dict[str, Any]] = field(default_factory=dict)
+    weights: dict[Any, list[Any]] = field(default_factory=dict)
+    layers: dict[Any, Callable[..., Any]] = field(default_factory=dict)
 
 
 def is_functional(layer: Any) -> bool:
@@ -68,95 +87,107 @@ def is_functional(layer: Any) -> bool:
 
 
 def trace(model: keras.Model, *, inline: bool = False, prefix: str = "") -> ModelGraph:
-    """The graph of a functional or sequential model; `inline` puts the calls of the models within it in their place."""
-    # A plain model over the same tensors: cloning a compiled one would compile the clone.
+    """Reads the graph of a functional or sequential model.
+
+    Args:
+        model: the model; it is not changed.
+        inline: put the calls of the models within it in their place.
+        prefix: goes before every path.
+    """
+    # A plain model of the same tensors: cloning a compiled model would compile the clone.
     sequential = isinstance(model, keras.Sequential)
     plain = keras.Model(*((model.inputs[0], model.outputs[0]) if sequential else (model.input, model.output)))
-    graph = ModelGraph([Slot(tensor.shape) for tensor in plain.inputs])
-    slots: dict[int, Slot] = {}
-    kept: list[Any] = []  # a tensor's id is its own as long as the tensor lives
+    names = {layer.output: layer.name for layer in plain.layers if isinstance(layer, keras.layers.InputLayer)}
+    inputs = keras.tree.map_structure(lambda tensor: _new_input(tensor, names[tensor]), plain.input)
+    calls: list[Call] = []
 
-    def remember(structure: Any, known: Any = None) -> Any:
-        found = keras.tree.flatten(structure)
-        kept.extend(found)
-        for tensor, slot in zip(
-            found, [Slot(tensor.shape) for tensor in found] if known is None else known, strict=True
-        ):
-            slots.setdefault(id(tensor), slot)
-        return to_slots(structure)
+    def read(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        call = Call(layer, prefix + layer.name, args, kwargs)
+        if not inline or call.trains or not is_functional(layer):
+            return record(call, *args, **kwargs)
+        inner = trace(layer, inline=True, prefix=f"{call.path}/")
+        values = replay(inner.calls, dict(zip(inner.inputs, call.inputs, strict=False)), record)
+        return fill_in(inner.result, values)
 
-    def to_slots(structure: Any) -> Any:
-        return keras.tree.map_structure(lambda leaf: slots.get(id(leaf), leaf), structure)
+    def record(call: Call, *args: Any, **kwargs: Any) -> Any:
+        calls.append(replace(call, args=args, kwargs=kwargs, result=_Probe(call.layer)(*args, **kwargs)))
+        return calls[-1].result
 
-    def record(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        outputs = _Probe(layer)(*args, **kwargs)
-        path = prefix + layer.name
-        call = Call(layer, path, to_slots(args), to_slots(kwargs), None)
-        if inline and is_functional(layer) and not call.trains:
-            inner = trace(layer, inline=True, prefix=path + "/")
-            outer = dict(zip(inner.inputs, _slots(call.args), strict=True))
-            graph.calls.extend(_substitute(one, outer) for one in inner.calls)
-            remember(outputs, [outer.get(slot, slot) for slot in inner.outputs])
-        else:
-            graph.calls.append(Call(layer, path, call.args, call.kwargs, remember(outputs)))
-        return outputs
-
-    inputs = new_inputs(plain)
-    remember(inputs, graph.inputs)
-    probed = keras.models.clone_model(
-        plain, input_tensors=inputs, clone_function=lambda layer: layer, call_function=record
+    # Keras shows the arguments of a call in two public places: the config of the model, which serialises every layer,
+    # and `call_function` of `clone_model`, which nothing else in this package uses.
+    clone = keras.models.clone_model(
+        plain, input_tensors=inputs, clone_function=lambda layer: layer, call_function=read
     )
-    return ModelGraph(graph.inputs, graph.calls, to_slots(probed.output))
-
-
-def new_inputs(model: keras.Model) -> Any:
-    """Symbolic inputs as the model has them, in the same structure."""
-    return keras.tree.map_structure(
-        lambda tensor: keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name),
-        model.inputs[0] if isinstance(model, keras.Sequential) else model.input,
-    )
+    return ModelGraph(inputs, calls, clone.output)
 
 
 def replay(
-    graph: ModelGraph,
-    values: dict[Slot, Any],
+    calls: Sequence[Call],
+    values: dict[keras.KerasTensor, Any],
     call: Callable[..., Any],
-    calls: Sequence[Call] | None = None,
-    keep: Sequence[Slot] | None = None,
-) -> dict[Slot, Any]:
-    """Makes the calls again, on other tensors.
+    keep: Sequence[keras.KerasTensor] | None = None,
+) -> dict[keras.KerasTensor, Any]:
+    """Makes calls again, on other tensors.
 
     Args:
-        graph: the model.
-        values: the tensors that are known, at least those that `calls` start from.
+        calls: the calls to make, in order.
+        values: the tensors that are known, at least those from which `calls` start.
         call: is given each `Call`, its arguments and its keyword arguments, and returns what the layer would.
-        calls: which calls to make; all if not given.
-        keep: which tensors to return; others are let go as soon as no call needs them. All if not given.
+        keep: which tensors to return; others are released once no call needs them. All if not given.
 
     Returns:
-        The tensor of every slot.
+        The value of every tensor of the graph.
     """
     values = dict(values)
-    made = graph.calls if calls is None else calls
-    last_use = {slot: number for number, one in enumerate(made) for slot in one.inputs}
-    for number, one in enumerate(made):
+    last_use = {tensor: number for number, one in enumerate(calls) for tensor in one.inputs}
+    for number, one in enumerate(calls):
         args, kwargs = fill_in((one.args, one.kwargs), values)
-        outputs = call(one, *args, **kwargs)
-        values.update(zip(one.outputs, keras.tree.flatten(outputs), strict=True))
+        values.update(zip(one.outputs, keras.tree.flatten(call(one, *args, **kwargs)), strict=True))
         if keep is not None:
-            for slot in one.inputs:
-                if last_use[slot] == number and slot not in keep:
-                    values.pop(slot, None)
+            for tensor in one.inputs:
+                if last_use[tensor] == number and tensor not in keep:
+                    values.pop(tensor, None)
     return values
 
 
-def fill_in(structure: Any, values: dict[Slot, Any]) -> Any:
-    """The structure with a value in the place of every slot."""
-    return keras.tree.map_structure(lambda leaf: values[leaf] if isinstance(leaf, Slot) else leaf, structure)
+def rebuild(model: keras.Model, graph: ModelGraph, changes: Changes, *, channels: int | None = None) -> keras.Model:
+    """Makes a new model of new layers, which have the names, configs and weights of the old but for `changes`.
+
+    Args:
+        model: the original; it is not changed, and shares nothing with the result.
+        graph: its graph, models within it not inlined.
+        changes: what differs.
+        channels: the number of channels of its inputs, if it differs.
+    """
+    new_layers = dict(changes.layers)
+
+    def call_new(call: Call, *args: Any, **kwargs: Any) -> Any:
+        layer = call.layer
+        if layer in new_layers:
+            return new_layers[layer](*args, **kwargs)
+        new = new_layers[layer] = type(layer).from_config(layer.get_config() | changes.configs.get(layer, {}))
+        outputs = new(*args, **kwargs)
+        if isinstance(layer, keras.layers.Layer):
+            new.set_weights(changes.weights.get(layer) or layer.get_weights())
+            _freeze_like(layer, new)
+        return outputs
+
+    inputs = keras.tree.map_structure(lambda tensor: _new_input(tensor, tensor.name, channels), graph.arguments)
+    values = replay(graph.calls, dict(zip(graph.inputs, keras.tree.flatten(inputs), strict=True)), call_new)
+    new_model = keras.Model(inputs, fill_in(graph.result, values), name=model.name)
+    _freeze_like(model, new_model)
+    return new_model
+
+
+def fill_in(structure: Any, values: dict[keras.KerasTensor, Any]) -> Any:
+    """The structure with a value in the place of every symbolic tensor."""
+    return keras.tree.map_structure(
+        lambda leaf: values[leaf] if isinstance(leaf, keras.KerasTensor) else leaf, structure
+    )
 
 
 class _Probe(keras.Operation):
-    """Stands for a layer in a clone of its model: knows the layer's shapes, leaves the layer alone."""
+    """Stands for a layer in a clone of its model: has the layer's shapes and leaves the layer alone."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
@@ -166,12 +197,16 @@ class _Probe(keras.Operation):
         return self._layer.compute_output_spec(*args, **kwargs)
 
 
-def _substitute(call: Call, outer: dict[Slot, Slot]) -> Call:
-    args, kwargs = keras.tree.map_structure(
-        lambda leaf: outer.get(leaf, leaf) if isinstance(leaf, Slot) else leaf, (call.args, call.kwargs)
-    )
-    return Call(call.layer, call.path, args, kwargs, call.result)
+def _new_input(tensor: keras.KerasTensor, name: str, channels: int | None = None) -> keras.KerasTensor:
+    shape = (*tensor.shape[:-1], channels or tensor.shape[-1])
+    return keras.Input(batch_shape=shape, dtype=tensor.dtype, name=name)
 
 
-def _slots(structure: Any) -> list[Slot]:
-    return [leaf for leaf in keras.tree.flatten(structure) if isinstance(leaf, Slot)]
+def _freeze_like(old: keras.layers.Layer, new: keras.layers.Layer) -> None:
+    """Freezes a layer whose original is frozen; to set `trainable` to true would thaw the layers within it."""
+    if not old.trainable:
+        new.trainable = False
+
+
+def _tensors(structure: Any) -> list[keras.KerasTensor]:
+    return [leaf for leaf in keras.tree.flatten(structure) if isinstance(leaf, keras.KerasTensor)]

@@ -1,5 +1,6 @@
 """The scores of one batch of images."""
 
+import functools
 from collections.abc import Callable
 
 import keras
@@ -7,15 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data import apply_symmetry
+from keras_hpa.graphs import scales_integers
 from keras_hpa.inference.tiling import tile_starts
 from keras_hpa.inference.transforms import Transform, transform_name
+from keras_hpa.layers import is_integer
 
 REDUCTIONS: dict[str, Callable[..., npt.NDArray]] = {"mean": np.mean, "median": np.median, "max": np.max}
-"""How several scores become one."""
+"""The ways to combine several scores."""
 
 
 class BatchScorer:
-    """Makes the scores of a batch of images: cuts tiles, looks at them in every way, reduces.
+    """Computes the scores of a batch of images: cuts tiles, applies every transform and model, reduces.
 
     The arguments are those of `predict_scores`, checked and resolved.
     """
@@ -45,6 +48,7 @@ class BatchScorer:
         self.tile_reduce = tile_reduce
         self.batch_size = batch_size
         self.num_samples = num_samples
+        self._scales_integers = functools.cache(scales_integers)
 
     def __call__(self, images: npt.NDArray) -> npt.NDArray[np.float32]:
         """Gives float32 scores of shape `(len(images), num_classes)`."""
@@ -96,11 +100,16 @@ class BatchScorer:
         return np.ascontiguousarray(view)
 
     def _predict(self, model: keras.Model, images: npt.NDArray) -> npt.NDArray[np.float64]:
-        expected = _input_dtype(model)
-        if expected and np.dtype(expected).kind in "iu" and images.dtype != expected:  # Keras would cast without a word
+        expected, given = _input_dtype(model), images.dtype.name  # Keras would cast without a word
+        if expected and is_integer(expected) and given != expected:
             raise ValueError(
                 f"`sequence` must give the {expected} images that model {model.name!r} takes: dtype='source'. "
-                f"Received: {images.dtype}"
+                f"Received: {given}"
+            )
+        if expected and is_integer(given) and not is_integer(expected) and not self._scales_integers(model):
+            raise ValueError(
+                f"`sequence` must give the floats that model {model.name!r} takes: dtype='float32', and `max_value=1` "
+                f"if the model scales them itself. Received: {given}"
             )
         scores = model.predict_on_batch(images)
         if not hasattr(scores, "shape") or len(scores.shape) != 2 or len(scores) != len(images):
@@ -128,5 +137,5 @@ def _input_dtype(model: keras.Model) -> str | None:
     try:
         (only,) = model.inputs
     except (AttributeError, TypeError, ValueError):
-        return None  # a subclass of Model that says nothing of its inputs, or several
+        return None  # a subclass of Model whose inputs are not known, or a model of several
     return keras.backend.standardize_dtype(only.dtype)

@@ -1,4 +1,4 @@
-"""Scores for everything: in order, averaged over transforms and models, in tiles, resumed after a stop."""
+"""Scores of all samples: in order, averaged over transforms and models, in tiles, resumed after interruptions."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from keras_hpa.data import MultiChannelSequence
 from keras_hpa.inference.batch_scorer import REDUCTIONS, BatchScorer
-from keras_hpa.inference.score_folder import ScoreFolder, weights_digest
+from keras_hpa.inference.score_folder import ScoreFolder, image_digests, weights_digest
 from keras_hpa.inference.transforms import Transform, resolve_transforms, transform_name
 
 
@@ -28,47 +28,50 @@ def predict_scores(
 ) -> npt.NDArray[np.float32]:
     """Predicts the scores of all samples of a sequence, in the order of its source.
 
-    Each image is read once, whatever is done with it. With `transforms` it is looked at from several sides, and with
-    several models, such as those of the folds, by several observers; the scores are averaged. A cell lies on the slide
-    any way round, so that the eight symmetries show a network the same cell eight times, at eight times the price.
-    Averages are taken of what the model returns: of probabilities, or, where it ends in logits, of logits, which is
-    another average. Thresholds belong to scores that were made in the same way: fit them on such.
+    Each image is read once. With `transforms` the network sees it in several orientations, and with several models,
+    such as those of the folds, several networks see it; the scores are averaged. A cell has no preferred orientation on
+    the slide, so the eight symmetries show a network the same cell eight times, at eight times the cost. What is
+    averaged is what the model returns: probabilities, or logits where it ends in logits, which is a different average.
+    Fit thresholds on scores that were computed in the same way.
 
-    Memory holds a few batches, however many samples there are, beside the scores themselves. Scores do not depend on
-    the batch size, to the precision of float32.
+    Beside the scores, memory holds a few batches, however many samples there are. Scores do not depend on the batch
+    size, within the precision of float32.
 
     Args:
         model: a model with one output of shape `(batch, num_classes)`, or a list of them.
-        sequence: what to read, how large, of which type, and how many images at a time. Its labels, `shuffle` and
-            epochs do not matter: every sample is read once, in order.
-        transforms: `None` takes images as they are; `"dihedral"` in all eight symmetries of the square; or a list of
-            your own, each the number of a symmetry as in `apply_symmetry` or a callable that takes a batch of images
+        sequence: what to read, at which size and type, and how many images at a time. Its labels, `shuffle` and epochs
+            do not matter: every sample is read once, in order. A model that takes integers needs images of that type
+            (`dtype="source"`), and a model that takes floats needs floats, unless it scales integers itself by a
+            `Rescaling` such as 1/255.
+        transforms: `None` takes images as they are; `"dihedral"` in all eight symmetries of the square; or a list, each
+            entry the number of a symmetry as in `apply_symmetry` or a callable. A callable is given a batch of images
             `(batch, height, width, channels)`, a NumPy array that it must not change, and returns one with as many
-            images and the same channels and type. `[0, 4]` is the image and its mirror image. Put 0 into the list
-            where the images as they are shall count too. Where there are tiles, it is tiles that are transformed.
+            images and the same channels and type. `[0, 4]` is the image and its mirror image; 0 must be in the list if
+            the unchanged image is to count. Where there are tiles, the tiles are transformed.
         reduce: `"mean"`, `"median"` or `"max"` over all transforms of all models.
-        tile_overlap: the fraction of a tile, 0 up to but not 1, that neighbours share at least. It must be given where
-            images are larger than the network's input: they are cut into tiles of that size, at full resolution,
-            that cover every pixel, and a structure shorter than the overlap lies whole in one of them.
-        tile_size: height and width of tiles, or one number for both; the size of the network's input unless given.
+        tile_overlap: the fraction of a tile, from 0 to less than 1, that neighbours share at least. It is required
+            where images are larger than the network's input: they are cut into tiles of that size, at full resolution,
+            that cover every pixel, and a structure smaller than the overlap is whole in at least one of them.
+        tile_size: height and width of tiles, or one number for both; by default the size of the network's input.
             A network that takes any size needs it.
         tile_reduce: `"mean"` or `"max"` over the tiles of an image, after `reduce` has made one score per tile.
-            The mean is what a network that pools over the whole image does, and stays near its scale. The maximum
+            The mean is what a network that pools over the whole image computes, and stays near its scale. The maximum
             finds what only one cell shows, such as a mitotic spindle, and rises with the number of tiles.
-        path: a folder in which scores are kept as they are made: `scores.npy`, with NaN where there is none yet, and
-            `manifest.json`, with the ids. A run that was killed goes on there, and ends with the same scores; a
-            finished one is read. The first batch is predicted again to see that nothing has changed.
+        path: a folder in which scores are kept as they are computed: `scores.npy`, with NaN for missing ones, and
+            `manifest.json`, with the ids and settings. After an interruption the same call continues there and ends
+            with the same scores; if all are present they are read. The images of the first batch are compared and
+            predicted again, to detect changes.
         verbose: 1 or `"auto"` shows a progress bar, 0 does not.
 
     Returns:
         A float32 array of shape `(num_samples, num_classes)`.
 
     Raises:
-        TypeError: if `model` or `sequence` is not as above.
-        ValueError: if an argument is not as above; `sequence` augments, has a sampler or is a shard, so that images
-            or samples would be others; images do not fit the model; the model's output does not have one row of
-            classes per image; a score is NaN or infinite, with the id of the sample; or `path` holds scores of
-            another model, other samples or other settings.
+        TypeError: if `model` or `sequence` is not as described.
+        ValueError: if an argument is not as described; `sequence` augments, has a sampler or is a shard, and so would
+            not give every image unchanged; images do not fit the model; the model's output does not have one row of
+            classes per image; a score is NaN or infinite, with the id of the sample; or `path` holds damaged scores,
+            or those of another model, other samples, changed images or other settings.
 
     Example:
         >>> import keras_hpa
@@ -118,7 +121,7 @@ def _run(
 ) -> npt.NDArray[np.float32]:
     num_samples, step = len(sequence.source), sequence.batch_size
     done = 0 if folder is None else folder.num_done
-    # The batches are those of a run in peace, so that the scores are the same to the last bit.
+    # The batches are those of an uninterrupted run, so that the scores are the same to the last bit.
     start = done if done == num_samples else done // step * step
     progress = keras.utils.Progbar(num_samples, unit_name="sample", verbose=verbose)
     if start:
@@ -127,22 +130,34 @@ def _run(
     rest = sequence.in_order(start) if start < num_samples else ()
     for number in range(len(rest)):
         first = start + number * step
-        rows = _checked(scorer(rest[number]), sequence.source.ids[first : first + step])
+        images = rest[number]
+        rows = _checked(scorer(images), sequence.source.ids[first : first + step])
         if folder is None:
             kept.append(rows)
         else:
+            if first == 0:
+                folder.settings["first_images"] = image_digests(images)
             folder.write(first, rows)
         progress.update(first + len(rows))
     return np.concatenate(kept) if folder is None else folder.read()
 
 
 def _compare_first_batch(scorer: BatchScorer, sequence: MultiChannelSequence, folder: ScoreFolder) -> None:
-    """Finds what the settings do not tell: other pixels, other activations, another transform of the same name."""
+    """Detects what the settings do not record: other pixels, activations, or transforms of the same name."""
     num_rows = min(folder.num_done, sequence.batch_size)
     if not num_rows:
         return
-    there, here = folder.read(num_rows), scorer(sequence.in_order(0, num_rows)[0])
-    if there.shape != here.shape or not np.allclose(there, here, rtol=1e-2, atol=1e-2):
+    images, there = sequence.in_order(0, num_rows)[0], folder.read(num_rows)
+    before, now = folder.settings.get("first_images", []), image_digests(images)
+    place = next((place for place, (one, other) in enumerate(zip(before, now, strict=False)) if one != other), None)
+    if place is not None:
+        raise ValueError(
+            f"`path` must hold scores of these images, but their pixels have changed since. "
+            f"Received: {os.fspath(folder.path)!r}; the first changed sample is {sequence.source.ids[place]!r}"
+        )
+    here = scorer(images)
+    # Relative to the scores, which may all be small; not exact, because processors differ in the last digits.
+    if there.shape != here.shape or not np.allclose(there, here, rtol=1e-2, atol=1e-2 * np.abs(there).max()):
         raise ValueError(
             f"`path` must hold scores of these images and this model, but those of the first batch differ. "
             f"Received: {os.fspath(folder.path)!r}"
@@ -188,10 +203,10 @@ def _check_overlap(tile_overlap: float | None) -> float | None:
 def _check_tile_size(tile_size: Any, tile_overlap: float | None) -> tuple[int, int] | None:
     if tile_size is None:
         return None
-    sizes = (tile_size, tile_size) if isinstance(tile_size, int) else tuple(tile_size)
-    if tile_overlap is None or len(sizes) != 2 or not all(type(size) is int and size > 0 for size in sizes):
+    sizes = np.ravel(tile_size)
+    if tile_overlap is None or sizes.dtype.kind not in "iu" or len(sizes) > 2 or sizes.min() < 1:
         raise ValueError(
             "`tile_size` must be (height, width), or one number for both, and `tile_overlap` be given with it. "
             f"Received: {tile_size!r}, tile_overlap={tile_overlap!r}"
         )
-    return sizes
+    return int(sizes[0]), int(sizes[-1])

@@ -1,4 +1,4 @@
-"""Scores in a folder, from which an interrupted run goes on."""
+"""Scores in a folder, from which an interrupted run continues."""
 
 import hashlib
 import json
@@ -18,22 +18,25 @@ _MANIFEST, _SCORES = "manifest.json", "scores.npy"
 
 
 class ScoreFolder:
-    """A folder with `scores.npy`, one row per sample, and `manifest.json`, which says what they are the scores of.
+    """A folder with `scores.npy`, one row per sample, and `manifest.json`, which records what they were computed from.
 
-    A score that is not there yet is NaN, and rows are written in place, so that nothing has to be kept in step: a run
-    that is killed at any moment has done the rows before the first that holds a NaN.
+    Missing scores are NaN and rows are written in place, so there is no second record to keep consistent: a run that
+    is killed at any moment has finished the rows before the first one that contains a NaN.
 
     Args:
-        path: the folder; made when scores are first written.
+        path: the folder; created when scores are first written.
         ids: the samples.
-        settings: what the scores depend on, as JSON knows it.
+        settings: what the scores depend on, as values that JSON can hold.
+
+    Attributes:
+        settings: the same, and what else the manifest records.
 
     Raises:
         ValueError: if the folder holds scores of other samples or settings, or something else.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, ids: Sequence[str], settings: dict[str, Any]):
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # the working directory may change before the last row
         self.ids = list(ids)
         self.settings = json.loads(json.dumps(settings, default=float))
         self._scores: npt.NDArray[np.float32] | None = None
@@ -46,7 +49,7 @@ class ScoreFolder:
 
     @property
     def num_done(self) -> int:
-        """How many rows are there, from the first on without a gap."""
+        """The number of finished rows before the first missing one."""
         if self._scores is None:
             return 0
         missing = np.isnan(self._scores).any(axis=1)
@@ -58,7 +61,7 @@ class ScoreFolder:
         return np.array(self._scores[:stop])
 
     def write(self, start: int, rows: npt.NDArray[np.float32]) -> None:
-        """Puts rows in their place, from row `start` on; they have reached the disk when it returns."""
+        """Writes rows from row `start` on; they have reached the disk when it returns."""
         if self._scores is None:
             self._create(rows.shape[1])
         assert self._scores is not None
@@ -82,6 +85,7 @@ class ScoreFolder:
     def _open(self) -> None:
         path = self.path / _SCORES
         try:
+            np.lib.format.open_memmap(path, mode="r")  # "r+" would fill up a truncated file with zeros
             scores = np.lib.format.open_memmap(path, mode="r+")
         except ValueError as error:
             raise ValueError(f"`path` must hold scores. Received: {os.fspath(path)!r}: {error}") from error
@@ -105,9 +109,10 @@ class ScoreFolder:
         if changed:
             raise ValueError(
                 f"`path` must hold scores made with the same settings: {os.fspath(self.path)!r} was made with "
-                f"{ {name: before.get(name) for name in changed} }. Go on with these, or give another folder. "
+                f"{ {name: before.get(name) for name in changed} }. Use these again, or another folder. "
                 f"Received: { {name: self.settings[name] for name in changed} }"
             )
+        self.settings = before | self.settings
         if self.ids != manifest["ids"]:
             both = list(zip(self.ids, manifest["ids"], strict=False))
             first = next((place for place, (one, other) in enumerate(both) if one != other), len(both))
@@ -119,10 +124,15 @@ class ScoreFolder:
 
 
 def weights_digest(model: keras.Model) -> str:
-    """Gives a digest of a model's weights: their values, types and shapes, whatever the layers are called."""
+    """Gives a digest of a model's weights: their values, types and shapes, not the names of layers."""
     digest = hashlib.sha256()
     for weight in model.weights:
         value = np.ascontiguousarray(keras.ops.convert_to_numpy(weight.value))
         digest.update(f"{value.dtype}{value.shape}".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
+
+
+def image_digests(images: npt.NDArray[Any]) -> list[str]:
+    """Gives a digest of the pixels of each image of a batch."""
+    return [hashlib.sha256(image.tobytes()).hexdigest() for image in images]

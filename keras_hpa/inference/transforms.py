@@ -1,8 +1,9 @@
-"""In which ways an image is looked at."""
+"""The ways in which a network sees an image."""
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data import SYMMETRIES
@@ -12,21 +13,21 @@ Transform = int | Callable[[npt.NDArray], npt.NDArray]
 
 
 def resolve_transforms(transforms: Any) -> list[Transform]:
-    """Gives the list of transforms that the argument of `predict_scores` names, checked."""
+    """Gives the checked list of transforms for the argument of `predict_scores`."""
     if transforms is None:
         return [0]
     if isinstance(transforms, str) and transforms == "dihedral":
         return list(SYMMETRIES)
-    chosen = list(transforms) if isinstance(transforms, (list, tuple)) else []
-    known = [callable(one) or (type(one) is int and one in SYMMETRIES) for one in chosen]
+    chosen = list(transforms) if isinstance(transforms, (list, tuple, np.ndarray)) else []
+    known = [callable(one) or (np.asarray(one).dtype.kind in "iu" and one in SYMMETRIES) for one in chosen]
     if not chosen or not all(known):
         raise ValueError(
             "`transforms` must be None, 'dihedral', or a list of numbers of symmetries, 0 to 7, and of callables. "
             f"Received: {transforms!r}"
         )
-    return chosen
+    return [one if callable(one) else int(one) for one in chosen]
 
 
 def transform_name(transform: Transform) -> int | str:
-    """Gives what a transform is called in messages and manifests."""
+    """Gives the name of a transform in messages and manifests."""
     return getattr(transform, "__qualname__", type(transform).__qualname__) if callable(transform) else transform

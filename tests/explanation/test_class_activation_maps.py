@@ -225,9 +225,43 @@ def test_mixed_precision():
     np.testing.assert_allclose(maps, expected, atol=0.02 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("layer", [None, "block2_conv2"], ids=["exact", "grad-cam"])
+@pytest.mark.parametrize("floatx", ["float64", "float16"])
+def test_the_default_float_type_changes_only_the_precision(floatx, layer):
+    if (keras.backend.backend(), floatx) == ("jax", "float64"):
+        pytest.skip("JAX has no float64 unless it is started with JAX_ENABLE_X64")
+    single = gapnet()
+    expected = class_activation_maps(single, _IMAGES, layer=layer)
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(floatx)
+    try:
+        np.testing.assert_allclose(class_activation_maps(single, _IMAGES, layer=layer), expected, atol=1e-5)
+        other = gapnet()
+        other.set_weights(single.get_weights())
+        maps = class_activation_maps(other, _IMAGES, layer=layer)
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_allclose(maps, expected, atol=0.05 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("class_ids", [[2, 0], (2, 0), np.array([2, 0], "uint8"), range(2, -1, -2)], ids=type)
+def test_class_ids_are_any_sequence_of_whole_numbers(class_ids):
+    model = gapnet()
+    expected = class_activation_maps(model, _IMAGES)[..., [2, 0]]
+    np.testing.assert_allclose(class_activation_maps(model, _IMAGES, class_ids), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"class_ids": 1}, "`class_ids` must hold numbers from 0 to 2. Received: 1$"),
+        ({"class_ids": ["Golgi"]}, r"`class_ids` must hold numbers from 0 to 2. Received: \['Golgi'\]"),
+        ({"class_ids": "1"}, "`class_ids` must hold numbers from 0 to 2. Received: '1'"),
+        ({"class_ids": [1.0]}, r"`class_ids` must hold numbers from 0 to 2. Received: \[1\.0\]"),
+        ({"class_ids": [True]}, r"`class_ids` must hold numbers from 0 to 2. Received: \[True\]"),
+        ({"class_ids": [[0]]}, r"`class_ids` must hold numbers from 0 to 2. Received: \[\[0\]\]"),
+        ({"class_ids": [-1]}, r"`class_ids` must hold numbers from 0 to 2. Received: \[-1\]"),
         ({"images": _IMAGES[..., :3]}, r"`images` must have shape \(None, 32, 32, 4\).*\(3, 32, 32, 3\)"),
         ({"class_ids": [3]}, r"`class_ids` must hold numbers from 0 to 2. Received: \[3\]"),
         ({"class_ids": []}, r"`class_ids` must hold numbers from 0 to 2. Received: \[\]"),
@@ -250,3 +284,16 @@ def test_models_that_cannot_be_shown_are_refused():
         class_activation_maps(keras.layers.Dense(2), _IMAGES)
     with pytest.raises(ValueError, match="`images` must be integers, as the model takes uint8"):
         class_activation_maps(gapnet(input_dtype="uint8"), _IMAGES)
+    with pytest.raises(
+        ValueError, match=r"`images` must be floats, 0 to 1, as the model takes float32\. Received: uint8"
+    ):
+        class_activation_maps(gapnet(), (255 * _IMAGES).astype("uint8"))
+
+
+def test_bytes_are_taken_by_a_model_that_scales_them_itself():
+    inputs = keras.Input((32, 32, 4))
+    maps = keras.layers.Conv2D(3, 3, padding="same")(keras.layers.Rescaling(1 / 255)(inputs))
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
+    images = (255 * _IMAGES).astype("uint8")
+    expected = class_activation_maps(model, images.astype("float32"))
+    np.testing.assert_allclose(class_activation_maps(model, images), expected, atol=1e-5)

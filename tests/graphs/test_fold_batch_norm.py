@@ -259,6 +259,76 @@ def test_a_batch_norm_that_trains_for_ever_stays():
     assert fold_batch_norm(keras.Model(inputs, outputs)).kept == {"norm": "normalises by the batch, also at inference"}
 
 
+@keras.saving.register_keras_serializable("tests")
+class Debiased(keras.layers.BatchNormalization):
+    """Has a weight more than its parent, and at inference does what its parent does."""
+
+    batch_norm_at_inference = True
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.updates = self.add_weight(shape=(), trainable=False, initializer="zeros", name="updates")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Doubled(keras.layers.BatchNormalization):
+    def call(self, inputs, training=None, mask=None):
+        return 2 * super().call(inputs, training=training, mask=mask)
+
+
+def test_a_subclass_that_declares_itself_is_folded():
+    model = keras.Sequential([keras.Input((9, 9, 4)), Debiased(name="norm"), conv()])
+    layer = model.get_layer("norm")
+    layer.set_weights([*_RNG.uniform(0.5, 2, (4, 4)), np.array(7.0)])
+    folded = fold_batch_norm(model)
+    assert (folded.folded, folded.kept, [one.name for one in folded.model.layers][1:]) == (("norm",), {}, ["conv"])
+    check_same(model, folded)
+
+
+def test_what_is_left_of_a_subclass_before_max_pooling_is_a_plain_one():
+    model = keras.Sequential([keras.Input((9, 9, 4)), Debiased(name="norm"), keras.layers.MaxPooling2D(), conv()])
+    gamma, *others = _RNG.uniform(0.5, 2, (4, 4))
+    model.get_layer("norm").set_weights([gamma * [1, -1, 1, 1], *others, np.array(7.0)])
+    folded = fold_batch_norm(model)
+    assert "1 of 4 channels" in folded.kept["norm"]
+    assert type(folded.model.get_layer("norm")) is keras.layers.BatchNormalization
+    check_same(model, folded)
+
+
+def test_another_subclass_is_kept():
+    model = keras.Sequential([keras.Input((9, 9, 4)), Doubled(name="norm"), conv()])
+    folded = fold_batch_norm(model)
+    assert folded.kept == {"norm": "is of another class, Doubled"}
+    check_same(model, folded)
+
+
+def test_a_network_without_batch_norm_is_copied():
+    model = keras.Sequential([keras.Input((9, 9, 4)), conv(), keras.layers.GroupNormalization(5)], name="group")
+    folded = fold_batch_norm(model)
+    assert (folded.folded, folded.kept) == ((), {})
+    assert repr(folded) == "FoldedModel of 'group': no BatchNormalization to fold"
+    assert folded.model is not model
+    check_same(model, folded)
+
+
+def test_a_nested_model_that_trains_for_ever_keeps_its_weights():
+    inner = keras.Sequential([keras.Input((9, 9, 4)), norm("inner"), conv()], name="nested")
+    inputs = keras.Input((9, 9, 4))
+    model = keras.Model(inputs, inner(inputs, training=True))
+    assert fold_batch_norm(model).folded == ()
+    images = images_of(model, 3)
+    expected, found = (keras.ops.convert_to_numpy(one(images)) for one in (model, fold_batch_norm(model).model))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_parts_of_a_nested_model_stay_frozen():
+    inner = keras.Sequential([keras.Input((9, 9, 4)), conv(name="frozen"), conv(name="free")], name="nested")
+    inner.get_layer("frozen").trainable = False
+    inputs = keras.Input((9, 9, 4))
+    folded = fold_batch_norm(keras.Model(inputs, inner(inputs))).model
+    assert [layer.trainable for layer in leaves(folded.get_layer("nested"))][1:] == [False, True]
+
+
 def test_folded_model_is_saved_and_computes_in_the_original_dtype(tmp_path):
     model = randomize(small_gapnet(dropout=0.1))
     folded = fold_batch_norm(model).model

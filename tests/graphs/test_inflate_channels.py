@@ -61,7 +61,7 @@ MODELS = [plain, preprocessed, nested, sequential, two_branches]
 @pytest.mark.parametrize("make", MODELS)
 def test_zero_ignores_the_new_channel(make):
     model = randomize(make())
-    inflated = inflate_channels(model, method="zero")
+    inflated = inflate_channels(model, 4, method="zero")
     assert inflated.input_shape == (None, 12, 12, 4)
     np.testing.assert_allclose(run(inflated, RGBY), run(model, RGB), rtol=1e-5, atol=1e-5)
 
@@ -73,13 +73,13 @@ def test_copy_sees_the_new_channel_as_the_old(make, copy_from, source):
     # A linear first layer cannot tell a second red channel from a red channel that is as much brighter.
     mixed = RGB.copy()
     mixed[..., source] += EXTRA[..., 0]
-    inflated = inflate_channels(model, copy_from=copy_from)
+    inflated = inflate_channels(model, 4, copy_from=copy_from)
     np.testing.assert_allclose(run(inflated, RGBY), run(model, mixed), rtol=1e-4, atol=1e-5)
 
 
 def test_copy_takes_scaling_and_normalisation_along():
     model = randomize(preprocessed())
-    inflated = inflate_channels(model, copy_from=[1])
+    inflated = inflate_channels(model, 4, copy_from=[1])
     swapped = np.stack([RGB[..., 0], np.zeros((2, 12, 12), "float32"), RGB[..., 2], RGB[..., 1]], -1)
     names = ("rescale", "fixed", "adapted", "norm")
     for name in names:
@@ -119,7 +119,7 @@ def test_a_matrix_says_it_all():
 def test_names_weights_elsewhere_and_what_is_frozen_stay(make):
     model = randomize(make())
     model.layers[-1].trainable = False
-    inflated = inflate_channels(model)
+    inflated = inflate_channels(model, 4)
     expected = model.layers if make is not sequential else [None, *model.layers]
     assert len(inflated.layers) == len(expected)
     assert inflated.name == model.name
@@ -128,6 +128,25 @@ def test_names_weights_elsewhere_and_what_is_frozen_stay(make):
     for old, new in zip(model.layers[-1].get_weights(), inflated.layers[-1].get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     assert model.input_shape == (None, 12, 12, 3)
+
+
+def test_an_encoder_of_two_images_stays_shared():
+    first = randomize(plain())
+    inputs = keras.Input((12, 12, 3))
+    flipped = keras.layers.RandomFlip(name="flip")(inputs)
+    model = keras.Model(inputs, keras.layers.Add()([first(inputs), first(flipped)]))
+    assert inflate_channels(model, 4).count_params() == inflate_channels(first, 4).count_params()
+
+
+def test_parts_of_a_nested_model_stay_frozen():
+    head = keras.Sequential(
+        [keras.Input((6, 6, 3)), keras.layers.Conv2D(3, 1, name="frozen"), keras.layers.Conv2D(2, 1, name="free")],
+        name="nested",
+    )
+    head.get_layer("frozen").trainable = False
+    model = keras.Model(*(lambda first: (first.inputs[0], head(first.outputs[0])))(plain()))
+    nested_head = inflate_channels(model, 4).get_layer("nested")
+    assert [nested_head.get_layer(name).trainable for name in ("frozen", "free")] == [False, True]
 
 
 def depthwise(x):
@@ -152,20 +171,21 @@ def test_what_cannot_be_inflated_is_refused_by_name(layer):
     inner = keras.Model(inputs, keras.layers.Conv2D(2, 1)(layer(inputs)), name="inner")
     outer = keras.Input((12, 12, 3))
     with pytest.raises(ValueError, match=r"layer 'culprit' of type .* in 'inner'"):
-        inflate_channels(keras.Model(outer, inner(outer)))
+        inflate_channels(keras.Model(outer, inner(outer)), 4)
 
 
 def test_a_model_without_convolution_is_refused():
     with pytest.raises(ValueError, match="must have a convolution"):
-        inflate_channels(keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Rescaling(2.0)]))
+        inflate_channels(keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Rescaling(2.0)]), 4)
     with pytest.raises(TypeError, match="`model` must be a functional or sequential"):
-        inflate_channels(keras.layers.Conv2D(2, 1))
+        inflate_channels(keras.layers.Conv2D(2, 1), 4)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"channels": 0}, "`channels` must be at least 1"),
+        ({"channels": 0}, "`channels` must be a whole number, at least 1"),
+        ({"channels": 4.0}, r"`channels` must be a whole number, at least 1\. Received: 4\.0"),
         ({"method": "red"}, "`method` must be one of"),
         ({"method": np.eye(3)}, r"finite matrix of shape \(4, 3\)"),
         ({"copy_from": [3]}, "`copy_from` must give"),
@@ -175,4 +195,4 @@ def test_a_model_without_convolution_is_refused():
 )
 def test_wrong_argument_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        inflate_channels(plain(), **arguments)
+        inflate_channels(plain(), **({"channels": 4} | arguments))

@@ -11,7 +11,15 @@ import keras
 import numpy as np
 import pytest
 
-from keras_hpa import ArraySource, GapNet, MultiChannelSequence, apply_symmetry, predict_scores, subset
+from keras_hpa import (
+    ArraySource,
+    GapNet,
+    ImageStandardization,
+    MultiChannelSequence,
+    apply_symmetry,
+    predict_scores,
+    subset,
+)
 from keras_hpa.inference.tiling import tile_starts
 
 _IMAGES = np.random.default_rng(0).integers(0, 256, (7, 24, 24, 4), "uint8")
@@ -114,6 +122,59 @@ def test_bytes_reach_a_model_of_bytes():
     np.testing.assert_allclose(_scores(model, _sequence(dtype="source")), expected, atol=1e-6)
     with pytest.raises(ValueError, match=r"uint8 images.*dtype='source'.*Received: float32"):
         _scores(model, _sequence())
+
+
+def test_bytes_are_kept_from_a_model_of_floats(model):
+    message = r"floats that model .* takes: dtype='float32'.*Received: uint8"
+    with pytest.raises(ValueError, match=message):
+        _scores(model, _sequence(dtype="source"))
+    gapnet = GapNet((24, 24, 4), variant="light", filters=(4, 4, 4))
+    with pytest.raises(ValueError, match=message):
+        _scores([gapnet], _sequence(dtype="source"))
+    floats = ArraySource(_floats(_IMAGES))
+    np.testing.assert_allclose(_scores(model, _sequence(floats, dtype="source")), _scores(model, _sequence()))
+
+
+def _rescaled(*first):
+    inputs = keras.Input((24, 24, 4))
+    x = inputs
+    for layer in first:
+        x = layer(x)
+    x = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(x)
+    return keras.Model(inputs, keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [keras.layers.Rescaling(1 / 255)],
+        [keras.layers.RandomFlip(), keras.layers.Rescaling([1 / 255] * 4)],
+        [keras.Sequential([keras.Input((24, 24, 4)), keras.layers.Rescaling(1 / 127.5, -1)])],
+        [ImageStandardization()],
+        [lambda images: images / 255],
+    ],
+    ids=["rescaling", "after a flip", "nested", "standardised", "arithmetic"],
+)
+def test_bytes_reach_a_model_of_floats_that_scales_them_itself(first):
+    model = _rescaled(*first)
+    expected = model.predict(_IMAGES.astype("float32"), verbose=0)
+    np.testing.assert_allclose(_scores(model, _sequence(dtype="source")), expected, atol=1e-5)
+    np.testing.assert_allclose(_scores(model, _sequence(max_value=1)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("first", [[keras.layers.Rescaling(255.0)], [keras.layers.BatchNormalization()]])
+def test_a_layer_that_wants_numbers_from_0_to_1_is_given_no_bytes(first):
+    with pytest.raises(ValueError, match="must give the floats"):
+        _scores(_rescaled(*first), _sequence(dtype="source"))
+
+
+def test_numpy_integers_are_integers(model):
+    expected = _scores(model, _sequence(), [0, 5])
+    for transforms in ([np.int64(0), np.uint8(5)], np.array([0, 5])):
+        np.testing.assert_array_equal(_scores(model, _sequence(), transforms), expected)
+    tiled = _scores(model, _sequence(), tile_size=24, tile_overlap=0)
+    for tile_size in (np.int32(24), np.array([24, 24]), [24, 24]):
+        np.testing.assert_array_equal(_scores(model, _sequence(), tile_size=tile_size, tile_overlap=0), tiled)
 
 
 def test_gapnet_in_half_precision_gives_float32():
@@ -260,12 +321,68 @@ def test_scores_of_something_else_are_refused(tmp_path, model):
         _scores(model, _sequence(), path=tmp_path)
     with pytest.raises(ValueError, match=r"Received: 6 samples.* at place 6"):
         _scores(model, _sequence(ArraySource(_IMAGES[:6])), path=tmp_path)
-    with pytest.raises(ValueError, match="those of the first batch differ"):
+    with pytest.raises(ValueError, match=r"pixels have changed.*the first changed sample is '0'"):
         _scores(model, _sequence(ArraySource(_IMAGES[::-1])), path=tmp_path)
     logits = _model(activation=None)
     logits.set_weights(model.get_weights())
     with pytest.raises(ValueError, match="those of the first batch differ"):
         _scores(logits, sequence, path=tmp_path)
+
+
+def test_one_changed_pixel_is_found_however_small_the_scores_are(tmp_path):
+    faint = _model()
+    kernel, bias = faint.layers[-1].get_weights()
+    faint.layers[-1].set_weights([kernel, bias - 9])
+    assert _scores(faint, _sequence(ArraySource(_IMAGES), 2)).max() < 0.01
+    _interrupt(tmp_path, faint)
+    changed = _IMAGES.copy()
+    changed[1, 3, 4, 2] ^= 1
+    with pytest.raises(ValueError, match="the first changed sample is '1'"):
+        _scores(faint, _sequence(ArraySource(changed), 2), path=tmp_path)
+    other = keras.Model(faint.inputs[0], keras.layers.Rescaling(1.1)(faint.outputs[0]))
+    with pytest.raises(ValueError, match="those of the first batch differ"):
+        _scores(other, _sequence(ArraySource(_IMAGES), 2), path=tmp_path)
+
+
+def test_scores_of_a_folder_without_digests_go_on(tmp_path, model):
+    _interrupt(tmp_path, model)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert len(manifest["settings"].pop("first_images")) == 2
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    resumed = _scores(model, _sequence(ArraySource(_IMAGES), 2), path=tmp_path)
+    np.testing.assert_array_equal(resumed, _scores(model, _sequence(ArraySource(_IMAGES), 2)))
+
+
+def test_new_images_beside_a_manifest_without_scores_are_the_ones_recorded(tmp_path, model):
+    _interrupt(tmp_path, model)
+    (tmp_path / "scores.npy").unlink()
+    sequence = _sequence(ArraySource(_IMAGES[::-1]), 2)
+    first = _scores(model, sequence, path=tmp_path)
+    np.testing.assert_array_equal(_scores(model, sequence, path=tmp_path), first)
+
+
+@pytest.mark.parametrize("num_bytes", [0, 60, -1, -20])
+def test_truncated_scores_are_refused_and_left_as_they_are(tmp_path, model, num_bytes):
+    _interrupt(tmp_path, model)
+    scores = tmp_path / "scores.npy"
+    scores.write_bytes(scores.read_bytes()[:num_bytes])
+    before = scores.read_bytes()
+    with pytest.raises(ValueError, match=r"`path` must hold scores\. Received: .*scores\.npy"):
+        _scores(model, _sequence(ArraySource(_IMAGES), 2), path=tmp_path)
+    assert scores.read_bytes() == before
+
+
+def test_a_relative_path_outlives_a_change_of_the_working_directory(tmp_path, model, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def move(images):
+        os.chdir(tmp_path / "elsewhere")
+        return images
+
+    _scores(model, _sequence(), [move], path="scores")
+    assert np.isfinite(np.load(tmp_path / "scores" / "scores.npy")).all()
+    assert not any((tmp_path / "elsewhere").iterdir())
 
 
 def test_folder_of_something_else_is_refused(tmp_path, model):
@@ -305,7 +422,7 @@ scores = predict_scores(_model(), MultiChannelSequence(source, batch_size=2, wor
 """
 
 
-def test_killed_run_ends_as_one_in_peace(tmp_path):
+def test_killed_run_ends_as_an_uninterrupted_one(tmp_path):
     folder = tmp_path / "killed"
     command = [sys.executable, "-c", _SLOW_RUN, folder]
     environment = os.environ | {"KERAS_BACKEND": keras.backend.backend(), "PYTHONPATH": str(_REPOSITORY)}
