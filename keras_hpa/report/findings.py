@@ -111,7 +111,7 @@ def _find_standstill(history: Mapping[str, Sequence[float]]) -> str | None:
         if rise >= _CLEAR_RISE and seen <= _STANDSTILL * rise:
             return (
                 f"{metric} rises from {trained[0]:.3f} to {trained.max():.3f} in training and stands still in "
-                f"validation, {watched[0]:.3f} to {watched.max():.3f}. Often the statistics of BatchNorm lag behind or are "
+                f"validation, {watched[0]:.3f} to {watched.max():.3f}. Often the statistics of BatchNorm lag or are "
                 "frozen: score again after keras_hpa.reestimate_batch_norm(model, training_batches), and train with a "
                 "builder's default normalization. If that changes nothing, compare the validation samples with the "
                 "training ones"

@@ -305,7 +305,7 @@ def test_names_with_dollars_and_accents_are_text(tmp_path):
 
 
 def test_a_latin_locale_changes_nothing(tmp_path):
-    program = f"""
+    program = """
 import numpy as np, keras_hpa
 labels = np.eye(2, dtype=int).repeat(3, 0)
 samples = keras_hpa.Samples(keras_hpa.ArraySource(np.ones((6, 8, 8, 1))), labels, class_names=["R\\xe9gion", "b"])
