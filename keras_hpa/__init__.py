@@ -3,6 +3,7 @@
 from keras_hpa import atlas as atlas
 from keras_hpa import gapnet_pl as gapnet_pl
 from keras_hpa import plots as plots
+from keras_hpa import report as report
 from keras_hpa import thresholds as thresholds
 from keras_hpa.callbacks import CrossFittedMacroF1 as CrossFittedMacroF1
 from keras_hpa.callbacks import ReduceLR as ReduceLR

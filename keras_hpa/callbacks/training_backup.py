@@ -38,7 +38,8 @@ class TrainingBackup(keras.callbacks.Callback):
             and seed.
 
     Attributes:
-        history: one list per logged name, one value per epoch, over all parts of the training.
+        history: one list per logged name, one value per epoch (a list where a metric has several), over all parts of
+            the training.
 
     Raises:
         ValueError: if one of `callbacks` holds weights of its own; from `restore`, if the backup belongs to other
@@ -70,7 +71,7 @@ class TrainingBackup(keras.callbacks.Callback):
         self.directory = Path(directory)
         self.callbacks = tuple(callbacks)
         self.settings = dict(settings or {})
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[Any]] = {}
         self._states: list[dict[str, Any]] | None = None
         self._learning_rate = float("nan")
         self._lock: Any = None
@@ -122,7 +123,7 @@ class TrainingBackup(keras.callbacks.Callback):
         self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        values = {name: float(value) for name, value in (logs or {}).items()}
+        values = {name: np.asarray(value, np.float64).tolist() for name, value in (logs or {}).items()}
         values.setdefault("learning_rate", self._learning_rate)
         for name in dict.fromkeys([*self.history, *values]):
             self.history.setdefault(name, [float("nan")] * epoch).append(values.get(name, float("nan")))

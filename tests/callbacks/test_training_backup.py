@@ -222,3 +222,14 @@ def test_another_model_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match=r"`model` must be the one of the backup"):
         backup.restore(_compiled_model(units=3))
+
+
+def test_a_metric_of_several_values_is_kept(tmp_path):
+    model = _compiled_model()
+    model.compile("sgd", "mse", metrics=[keras.metrics.F1Score(average=None, threshold=0.5)])
+    backup = TrainingBackup(tmp_path)
+    model.fit(_IMAGES, (_TARGETS > 0).astype("float32"), epochs=2, verbose=0, callbacks=[backup])
+    assert np.shape(backup.history["f1_score"]) == (2, 2)
+    again = TrainingBackup(tmp_path)
+    assert again.restore(model) == 2
+    assert again.history == backup.history
