@@ -9,13 +9,13 @@ from keras_hpa import ThresholdCalibrator
 class _Calibrator(ThresholdCalibrator):
     """What the checks cannot know: labels have one column per class, where theirs have one; and y is named y_true."""
 
-    def fit(self, X, y, sample_weight=None):  # noqa: N803
+    def fit(self, X, y, sample_weight=None):
         return super().fit(X, _labels(X, y), sample_weight)
 
-    def fit_transform(self, X, y):  # noqa: N803
+    def fit_transform(self, X, y):
         return self.fit(X, y).transform(X)
 
-    def score(self, X, y):  # noqa: N803
+    def score(self, X, y):
         return super().score(X, _labels(X, y))
 
 

@@ -299,7 +299,7 @@ def test_resampling_depends_on_the_seed_alone(with_seed):
 def test_name_stands_for_the_defaults(rule, name):
     assert RULES[name] == rule
     assert repr(rule).startswith(type(rule).__name__)
-    assert eval(repr(rule)) == rule  # noqa: S307
+    assert eval(repr(rule)) == rule
     assert len({rule, RULES[name]}) == 1
     assert sorted(RULES) == list(RULES)
 
