@@ -200,7 +200,10 @@ def _draw_stage(name: str, history: Mapping[str, Sequence[float]]) -> dict[str, 
                 if key in history
             ]
             curves.append(
-                {"picture": svg_uri(plots.plot_learning_curves(history, [metric])), "words": f"{words}: {', '.join(told)}"}
+                {
+                    "picture": svg_uri(plots.plot_learning_curves(history, [metric])),
+                    "words": f"{words}: {', '.join(told)}",
+                }
             )
     last = {
         metric.replace("val_", "validation ").replace("_", " "): values[-1]
