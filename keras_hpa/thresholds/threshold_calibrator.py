@@ -246,7 +246,7 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
 
     def _checked_scores(self, y_score: npt.ArrayLike) -> npt.NDArray[np.floating]:
         check_is_fitted(self)
-        scores = check_scores(y_score, from_logits=self.from_logits)
+        scores = check_scores(y_score, from_logits=self.from_logits, class_names=self.class_names)
         validate_data(self, y_score, reset=False, skip_check_array=True)
         return scores
 
