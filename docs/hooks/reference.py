@@ -186,7 +186,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     def link(match: re.Match[str]) -> str:
         words = re.findall(r"\w+", match["name"] or "")
         target, anchor = pages.get(words[0]) if words else None, ""
-        # `thresholds` alone is an argument, `report()` a method; of `thresholds.MaxF1(beta=2)` it is `MaxF1` that counts.
+        # `thresholds` alone is an argument, `report()` a method; of `thresholds.MaxF1(beta=2)`, `MaxF1` is what counts.
         if words and (target is None or target.members) and (len(words) > 1 or match["called"] or not match["package"]):
             target, anchor = of_modules.get(words[-1], (None, ""))
         if target is None or target.page == page.file.src_uri:
