@@ -3,7 +3,7 @@
     python benchmarks/localisation.py
     python benchmarks/localisation.py --picture docs/figures/activation_maps.webp
 
-Trains a small GapNet on drawings of one label each; nobody tells it where anything lies. An image is the half of a
+Trains a small GapNet on drawings of one label each, without being told where anything lies. An image is the half of a
 drawing, 82 micrometres wide in 128 pixels, with the most protein. Then, for test images, how much of the positive
 activation for the label lies in the compartment that was drawn, next to the compartment's share of the area (chance)
 and to how much of the green channel, the protein itself, lies there.

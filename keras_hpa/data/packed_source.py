@@ -79,8 +79,8 @@ class PackedSource:
     ) -> "PackedSource":
         """Writes a pack of `source`, or opens the one that is there if it is of the same source.
 
-        The same are ids, channels, size, interpolation, and the first, the middle and the last image; whether another
-        image has changed is not looked at. Build into a new folder after changing images.
+        A source is the same if its ids, channels, size and interpolation agree, and its first, middle and last image.
+        Changes in other images are not noticed: build into a new folder after changing images.
 
         A build that was interrupted, even killed, goes on where it stopped. While one process builds, others that want
         to build the same pack wait, say so in the log, and open it then. A finished pack is only read.

@@ -49,7 +49,7 @@ class MacroF1(keras.metrics.Metric):
     Input shape:
         `y_true` and `y_pred`: `(batch, num_classes)`. Labels are 1, 0, or -1 for unknown, which counts for nothing;
         a softened label counts as present above 0.5. `sample_weight`: `(batch,)`, or `(batch, num_classes)` where the
-        metric is called directly (`fit` cannot carry it).
+        metric is called directly (`fit` cannot pass it on).
 
     Output:
         A scalar; `per_class()` gives F1 of every class.

@@ -54,7 +54,7 @@ def write_report(
     """Writes one HTML file that shows a colleague how good a network is: numbers, samples, curves, settings.
 
     The file loads nothing, so that it can be sent by mail and read on a phone. It begins with macro-F1 and with what
-    deserves a look: classes that are never predicted, too few samples, a validation score that stands still while the
+    to look at first: classes that are never predicted, too few samples, a validation score that stands still while the
     training improves. Where the thresholds were fitted on these same samples, it says so and gives macro-F1 at
     thresholds that were fitted on other samples beside it.
 

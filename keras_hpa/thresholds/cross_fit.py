@@ -38,8 +38,8 @@ def cross_fit(
         labels: the labels, of the same shape: 1, 0, or -1 for unknown, which counts for nothing.
         groups: one hashable per sample: samples of one group (an antibody, a plate) are never split.
         seed: of the split.
-        from_logits: whether scores are logits; a `ThresholdCalibrator` knows it.
-        at_least_one: whether a sample that passes no threshold gets the nearest class; a `ThresholdCalibrator` knows it.
+        from_logits: whether scores are logits; set it in the calibrator where `rule` is one.
+        at_least_one: whether a sample that passes no threshold gets the nearest class; likewise.
         zero_division: what a class scores that is neither present nor predicted: 0, 1 or, by default, NaN for nothing;
             see [`MacroF1`](MacroF1.md).
 
