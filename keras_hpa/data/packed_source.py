@@ -27,8 +27,8 @@ class PackedSource:
 
     Args:
         path: the folder of a pack that `PackedSource.build` has finished.
-        verify: whether to hold every image against its checksum. Without it, 16 images are, and all of them once where
-            the file was changed or copied since it was built (in a folder that can only be read, the 16 each time).
+        verify: whether to check every image against its checksum. Without it 16 images are checked, and all of them once
+            if the file was changed or copied since it was built (in a read-only folder, the 16 each time).
 
     Attributes:
         shape: `(num_samples, height, width, channels)`.
@@ -150,7 +150,7 @@ class PackedSource:
             )
 
     def _check(self, manifest: dict[str, Any]) -> None:
-        """Holds a few images against their checksums; all if asked for, or once after the file was changed."""
+        """Checks a few images against their checksums; all if asked for, or once after the file was changed."""
         file = self.path / IMAGES
         is_changed = file.stat().st_mtime_ns != manifest["changed"]
         indices: Iterable[int] = np.unique(np.linspace(0, len(self) - 1, _NUM_CHECKED).astype(int)).tolist()

@@ -42,7 +42,7 @@ def GapNet(
     """Builds a GapNet: blocks of 3x3 convolutions, each pooled over the whole image, joined and classified.
 
     Where a protein lies shows at many scales: fine texture in the first feature maps, the shape of an organelle in
-    the deeper ones. GapNet averages each block's output over the image and hands all of them to a small dense head, so
+    the deeper ones. GapNet averages each block's output over the image and passes all of them to a small dense head, so
     it takes images of any size with few parameters. `variant="report"` is the network of the report: 597,388
     parameters at four channels and 28 classes.
 
