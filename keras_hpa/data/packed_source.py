@@ -27,8 +27,8 @@ class PackedSource:
 
     Args:
         path: the folder of a pack that `PackedSource.build` has finished.
-        verify: whether to check every image against its checksum. Without it 16 images are checked, and all of them once
-            if the file was changed or copied since it was built (in a read-only folder, the 16 each time).
+        verify: whether to check every image against its checksum. Without it 16 images are checked, and all of them
+            once if the file was changed or copied since it was built (in a read-only folder, the 16 each time).
 
     Attributes:
         shape: `(num_samples, height, width, channels)`.

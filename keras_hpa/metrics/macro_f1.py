@@ -19,8 +19,8 @@ _Average = Literal["macro", "micro", "weighted"]
 class MacroF1(keras.metrics.Metric):
     """F1 per class, averaged over classes: what the Human Protein Atlas challenge scored.
 
-    The state is three counts per class (true positives, predicted, present), summed over everything seen, so the value is
-    exact and does not depend on batch size, order, `steps_per_execution` or the number of devices. It equals
+    The state is three counts per class (true positives, predicted, present), summed over everything seen, so the value
+    is exact and does not depend on batch size, order, `steps_per_execution` or the number of devices. It equals
     `sklearn.metrics.f1_score` of all labels at once; counts are float32, exact up to 16.7 million samples.
 
     A class is predicted where its probability is **at least** its threshold, as `ThresholdCalibrator` decides.
