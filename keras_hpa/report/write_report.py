@@ -64,7 +64,7 @@ def write_report(
         scores: what the network gave for them, of shape `(num_samples, num_classes)`.
         calibrator: the fitted thresholds.
         title: what was trained.
-        model: the trained network; with it the report shows where in a sample the network saw a class.
+        model: the trained network; with it the run report shows where in a sample the network saw a class.
         batches: a `MultiChannelSequence` whose image size, interpolation and type of numbers `model` was trained with.
             If not given, images are brought to the model's input size and read in its type of numbers.
         histories: what `fit` returned, or a mapping from the name of each stage of the training to that.
