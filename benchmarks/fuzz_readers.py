@@ -3,7 +3,7 @@
     python benchmarks/fuzz_readers.py --inputs 100000 2> refused.log
 
 Each input is either read or refused with a ValueError that names the path (or, of labels, the row); anything else fails
-the run, and so does the end of the process. A PNG carries checksums: one that is read must have the right values.
+the run, and so does the end of the process. A PNG has checksums: one that is read must have the right values.
 OpenCV and libpng write to the log of what they refuse.
 """
 

@@ -79,6 +79,10 @@ def check_zero_division(zero_division: float | str) -> float:
 
     Raises:
         ValueError: if it is none of them.
+
+    Example:
+        >>> check_zero_division("nan")
+        nan
     """
     if zero_division not in (0, 1, "nan") and zero_division == zero_division:  # NaN alone differs from itself
         raise ValueError(f"`zero_division` must be 0, 1 or NaN. Received: {zero_division!r}")

@@ -16,7 +16,7 @@ class CrossFittedMacroF1(keras.callbacks.Callback):
     """Logs after each epoch the macro-F1 at thresholds that were fitted on samples other than those scored.
 
     What is submitted are labels at fitted thresholds, but macro-F1 at 0.5, the loss, and accuracy each favour other
-    epochs. This callback predicts the validation set and logs what [`cross_fit`](cross_fit.md) says of its scores. The
+    epochs. This callback predicts the validation set and logs the [`cross_fit`](cross_fit.md) of its scores. The
     halves are the same after every epoch as long as the validation set comes in the same order.
 
     It predicts the whole validation set once more; where nothing else needs `val_` values, leave `validation_data` out

@@ -47,8 +47,8 @@ class MultiChannelSequence(keras.utils.PyDataset):
         augment: "dihedral" (the eight symmetries of the square), a callable `(image, rng) -> image`, or a list of
             these, applied in turn. The image is as it will be handed out, scaled or not, of shape
             `(height, width, channels)`; `rng` depends on seed, pass and the sample's place in the pass, nothing else.
-        dtype: "float32" divides integers by `max_value` and leaves floats as they are; "source" hands the file's own
-            type through, of 8 bits a quarter of the bytes, for a model that scales.
+        dtype: "float32" divides integers by `max_value` and leaves floats as they are; "source" keeps the
+            type of the file, which has a quarter of the bytes at 8 bits, for a model that scales.
         max_value: what becomes 1.0: the type's largest value (255, 65535) unless given, such as 4095 for 12 bits in
             16. Where it is given floats are divided too.
         interpolation: how images are resized: "area" (each pixel the mean of what it covers: nothing aliases and mean

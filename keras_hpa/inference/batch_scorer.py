@@ -100,7 +100,7 @@ class BatchScorer:
         return np.ascontiguousarray(view)
 
     def _predict(self, model: keras.Model, images: npt.NDArray) -> npt.NDArray[np.float64]:
-        expected, given = _input_dtype(model), images.dtype.name  # Keras would cast without a word
+        expected, given = _input_dtype(model), images.dtype.name  # Keras would cast without a warning
         if expected and is_integer(expected) and given != expected:
             raise ValueError(
                 f"`sequence` must give the {expected} images that model {model.name!r} takes: dtype='source'. "

@@ -58,7 +58,7 @@ def PretrainedClassifier(
             `"GapNet-PL"`, which was trained on cells; or any functional `keras.Model` that ends in feature maps and
             takes images scaled 0 to 1. Such a model is used as it is, not copied, unless its channels are inflated.
         input_shape: height, width, channels.
-        num_classes: how many labels a sample may carry.
+        num_classes: the number of classes, of which a sample may have several.
         weights: of the backbone: `"imagenet"`, which Keras downloads; a weights file of the backbone without its top,
             or for `"GapNet-PL"` what `GapNet` takes, its checkpoint or converted weights; or `None` for a random start.
             A `keras.Model` keeps its own unless a file is named.
@@ -77,7 +77,7 @@ def PretrainedClassifier(
         dropout: rate of the head's dropout.
         input_dtype: the dtype of the images. Floats are taken as they are, 0 to 1; with an integer dtype (`"uint8"`,
             `"uint16"`) the model divides by `max_value` itself, in layer `scale`. Hand the model what it was built
-            for: Keras casts bytes to floats, and floats to bytes, without a word.
+            for: Keras casts bytes to floats, and floats to bytes, without a warning.
         max_value: the integer that becomes 1; `None` for the maximum of `input_dtype`.
         classifier_activation: what follows the logits; `None` for a model that returns logits.
         name: the model's name.
