@@ -33,7 +33,8 @@ class MultiChannelSequence(keras.utils.PyDataset):
     Args:
         source: what to read: `Samples`, or any source.
         labels: an array whose rows are the samples' labels, for a plain source: `Samples` have theirs, and others are
-            refused. Without any, batches are images only, for `predict`.
+            refused. Without any, batches are images only, for `predict`. In a matrix, -1 is an unknown label: `fit` and
+            `evaluate` refuse a loss of Keras's own that would take it for a number.
         batch_size: samples in a batch.
         image_size: height and width to which images are resized, or one number for both. Without it all must have one
             size.
