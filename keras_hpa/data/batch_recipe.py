@@ -31,6 +31,7 @@ class BatchRecipe:
         dtype: str,
         max_value: float | None,
         shard: tuple[int, int],
+        drop_remainder: bool,
     ):
         self.source = source
         self.image_size = image_size
@@ -45,8 +46,16 @@ class BatchRecipe:
         index, count = shard
         self.samples_per_pass = len(self._whole_order(0))
         own = len(range(index, self.samples_per_pass, count))
+        if drop_remainder:  # as many batches as the smallest shard fills
+            own = self.samples_per_pass // count // batch_size * batch_size
+            if not own:
+                raise ValueError(
+                    "`drop_remainder` must leave a batch of each pass. "
+                    f"Received: batches of {batch_size} of {self.samples_per_pass} samples in {count} shards"
+                )
         # Every shard has as many batches as the largest, so that none waits for another at the end of a pass.
-        self.batches_per_pass = -(-len(range(0, self.samples_per_pass, count)) // batch_size)
+        longest = own if drop_remainder else len(range(0, self.samples_per_pass, count))
+        self.batches_per_pass = -(-longest // batch_size)
         if own < self.batches_per_pass:
             raise ValueError(
                 f"`shard` must leave a sample for each of {self.batches_per_pass} batches. "

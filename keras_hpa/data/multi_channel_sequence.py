@@ -23,7 +23,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
     """Makes batches of a source: what `fit`, `evaluate` and `predict` take, on every backend.
 
     A batch is a pure function of seed, pass and index: workers, threads or processes, and restarts change nothing. A
-    *pass* goes over all samples once (or over as many as the sampler draws); its last batch may be short. An *epoch* of
+    *pass* goes over all samples once (or over as many as the sampler draws); its last batch may be short, unless `drop_remainder`. An *epoch* of
     Keras is a pass, unless `batches_per_epoch` says otherwise: then the epochs go on through the passes without a gap,
     so that every sample is seen once before any is seen twice.
 
@@ -56,6 +56,8 @@ class MultiChannelSequence(keras.utils.PyDataset):
             intensities stay), "bilinear", "bicubic" or "nearest".
         shard: (index, count): this process reads every `count`-th draw of each pass, from `index` on. The shards of
             one seed do not overlap, together they are the pass, and they have the same number of batches.
+        drop_remainder: whether a last batch that would be short is left out of each pass; which samples it would have
+            had changes from pass to pass where they are shuffled. JAX on several devices needs batches that divide.
         initial_epoch: the epoch that is read first: the same number as `fit`'s gives the batches that training would
             have seen had it not been interrupted.
         workers: threads that read; one per core unless given; 0 reads when a batch is asked for and not before.
@@ -101,6 +103,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
         max_value: float | None = None,
         interpolation: str = "area",
         shard: tuple[int, int] | None = None,
+        drop_remainder: bool = False,
         initial_epoch: int = 0,
         workers: int | None = None,
         use_multiprocessing: bool = False,
@@ -138,6 +141,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
         self.max_value = max_value
         self.interpolation = interpolation
         self.shard = shard
+        self.drop_remainder = drop_remainder
         self.initial_epoch = initial_epoch
         self._current = CurrentEpoch(initial_epoch)
         self._recipe = BatchRecipe(
@@ -151,6 +155,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
             dtype=dtype,
             max_value=max_value,
             shard=(0, 1) if shard is None else _check_shard(shard),
+            drop_remainder=drop_remainder,
         )
         run = partial(make_batch, self._recipe) if use_multiprocessing else None
         self._pool = WorkerPool(self._workers, run)
