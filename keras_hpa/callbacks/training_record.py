@@ -48,5 +48,5 @@ def _settled(value: Any) -> Any:
         return [_settled(one) for one in value]
     if not isinstance(value, dict):
         return value
-    falls = isinstance(value.get("learning_rate"), int | float)
-    return {key: _settled(one) for key, one in value.items() if key != "name" and not (key == "learning_rate" and falls)}
+    may_differ = {"name"} | ({"learning_rate"} if isinstance(value.get("learning_rate"), int | float) else set())
+    return {key: _settled(one) for key, one in value.items() if key not in may_differ}

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from keras_hpa.data.read_sample import read_sample
 from keras_hpa.data.resizing import resize_image
-from keras_hpa.data.source import Source
+from keras_hpa.data.source import Source, check_ids
 from keras_hpa.files import (
     LOCK,
     flush,
@@ -89,7 +89,7 @@ class PackBuilder:
         self.shape, self.dtype = first.shape, first.dtype
         self.num_bytes = first.nbytes
         self.plan = {
-            "ids": list(source.ids),
+            "ids": list(check_ids(source)),
             "channels": list(source.channels),
             "shape": list(first.shape),
             "dtype": first.dtype.str,

@@ -18,7 +18,6 @@ from keras_hpa import (
     BinaryCrossentropy,
     CrossFittedMacroF1,
     MacroF1,
-    MultiChannelSequence,
     Samples,
     cross_fit,
     predict_scores,
@@ -42,7 +41,9 @@ def _values(samples: Samples) -> dict:
     scores = predict_scores(model, samples.batches(batch_size=4), verbose=0)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    expected = np.concatenate([keras.ops.convert_to_numpy(copy(samples.read(one)[None])) for one in range(len(samples))])
+    expected = np.concatenate(
+        [keras.ops.convert_to_numpy(copy(samples.read(one)[None])) for one in range(len(samples))]
+    )
     values["scores"] = float(np.abs(scores - expected).max())
     values["averaged"] = float(
         np.abs(predict_scores([model, model], samples.batches(batch_size=4), [0, 0], verbose=0) - expected).max()

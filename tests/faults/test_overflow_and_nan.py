@@ -76,7 +76,7 @@ _AUGMENTATIONS = {
 @pytest.mark.parametrize("dtype", ["float32", "source"])
 def test_an_augmentation_that_gives_no_numbers_is_refused(augment, dtype):
     sequence = MultiChannelSequence(ArraySource(_FLOATS, ["a", "b"]), augment=augment, dtype=dtype)
-    with pytest.raises(ValueError, match="`augment` must .*Received: .* for sample '[ab]'"):
+    with pytest.raises(ValueError, match=r"`augment` must .*Received: .* for sample '[ab]'"):
         sequence[0]
 
 

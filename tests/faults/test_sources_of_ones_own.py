@@ -52,7 +52,7 @@ _ERRORS = {
     "division": lambda: 1 / 0,
     "key": lambda: {}["tile"],
     "value": lambda: _raise(ValueError("no")),
-    "file": lambda: open("/nowhere/b.tif"),
+    "file": lambda: np.load("/nowhere/b.npy"),
 }
 _errors = pytest.mark.parametrize("make", _ERRORS.values(), ids=_ERRORS.keys())
 
