@@ -178,7 +178,38 @@ def _drawn(columns, integer, path):
     return atlas.read(integer(1)).mean(), kh.apply_symmetry(atlas.read(0), integer(3)).mean(), atlas.ids
 
 
+def _networks(columns, integer, path):
+    gapnet = kh.GapNet(
+        (integer(32), integer(32), integer(2)),
+        integer(3),
+        variant="light",
+        filters=columns([4, 4, 4]),
+        depths=columns([1, 1, 1]),
+        head_units=columns([8]),
+        head_dropout=columns([0.25]),
+        stem_strides=integer(2),
+    )
+    gapnet.save(path / "gapnet.keras")
+    backbone = keras.applications.MobileNetV2((32, 32, 3), include_top=False, weights=None)
+    joined = kh.multi_level_gap(backbone, columns([8, 16]), squeeze_excite=integer(8))
+    inflated = kh.inflate_channels(backbone, integer(5))
+    classifier = kh.PretrainedClassifier(
+        "MobileNetV2", (integer(32), integer(32), integer(3)), integer(4), weights=None, head="gap"
+    )
+    models = (gapnet, joined, inflated, classifier)
+    return [(model.input_shape, model.output_shape, model.count_params()) for model in models]
+
+
+def _activation_maps(columns, integer, path):
+    keras.utils.set_random_seed(0)
+    gapnet = kh.GapNet((32, 32, 2), 3, variant="light")
+    maps = kh.class_activation_maps(gapnet, np.ones((1, 32, 32, 2)), columns([2, 0]), batch_size=integer(1))
+    return maps.shape, [round(float(maps[..., one].mean()), 4) for one in range(2)]
+
+
 _DOORS = {
+    "networks": _networks,
+    "activation maps": _activation_maps,
     "batches": lambda columns, integer, path: _batches(columns, integer, seed=integer(1), shuffle=True),
     "sizes": lambda columns, integer, path: _batches(columns, integer, image_size=columns([4, 6])),
     "size": lambda columns, integer, path: _batches(columns, integer, image_size=integer(4), max_value=integer(2)),
