@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -90,9 +91,12 @@ class CrossFittedMacroF1(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is None:
             return
-        scores, labels = [], []
+        scores, labels, length = [], [], 0
         for inputs, targets in self._batches():
             targets = ops.convert_to_numpy(targets)
+            length = max(length, len(targets))
+            if len(targets) < length:  # JAX cannot spread a short batch over devices, and would compile for it
+                inputs = keras.tree.map_structure(partial(_fill_up, length=length), inputs)
             # Where the model is spread over devices, Keras gives the rows of one batch once for each of them.
             scores.append(ops.convert_to_numpy(self.model.predict_on_batch(inputs))[: len(targets)])
             labels.append(targets)
@@ -116,6 +120,11 @@ class CrossFittedMacroF1(keras.callbacks.Callback):
         else:
             for batch in self.validation:
                 yield batch[:2]
+
+
+def _fill_up(rows: Any, length: int) -> Any:
+    rows = ops.convert_to_numpy(rows)
+    return np.concatenate([rows, np.repeat(rows[-1:], length - len(rows), axis=0)])
 
 
 def _is_iterable(validation: Any) -> bool:

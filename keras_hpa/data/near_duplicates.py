@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from keras_hpa.data.read_sample import read_sample
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source
 
@@ -57,7 +58,7 @@ def near_duplicate_groups(
     progress = keras.utils.Progbar(len(source), unit_name="sample", verbose=verbose)
     hashes = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as executor:
-        for index, bits in enumerate(executor.map(lambda index: _hash(source.read(index)), range(len(source)))):
+        for index, bits in enumerate(executor.map(lambda index: _hash(read_sample(source, index)), range(len(source)))):
             hashes.append(bits)
             progress.update(index + 1)
     if not hashes:

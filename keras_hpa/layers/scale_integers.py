@@ -49,7 +49,7 @@ class ScaleIntegers(keras.layers.Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"max_value": self.max_value}
+        return super().get_config() | {"max_value": None if self.max_value is None else float(self.max_value)}
 
 
 def scale_integers(inputs: Any, dtype: str, max_value: float | None = None) -> Any:

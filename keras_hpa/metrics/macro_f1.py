@@ -94,7 +94,7 @@ class MacroF1(keras.metrics.Metric):
             raise ValueError(f"`average` must be one of {get_args(_Average)}. Received: {average!r}")
         self.threshold = thresholds.tolist()
         self.zero_division = check_zero_division(zero_division)
-        self.num_classes = num_classes
+        self.num_classes = None if num_classes is None else int(num_classes)
         self.average = average
         self.from_logits = from_logits
         self.counts: Any = None

@@ -123,7 +123,8 @@ def GapNet(
         "head_units": head_units,
         "head_dropout": head_dropout,
     }
-    options = VARIANTS[variant] | {key: value for key, value in given.items() if value is not None}
+    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in given.items()}
+    options = VARIANTS[variant] | {key: value for key, value in plain.items() if value is not None}
     _check(options, num_classes, pooling)
     if preprocessing == "default":
         preprocessing = GapNetPLPreprocessing(name="preprocessing") if variant == "gapnet-pl" else None
@@ -141,7 +142,7 @@ def GapNet(
     features = _features(x, options, batch_norm_momentum, pooling)
 
     def finish(num_classes: int) -> keras.Model:
-        logits = keras.layers.Dense(num_classes, name="logits", **_initializer(options))(features)
+        logits = keras.layers.Dense(int(num_classes), name="logits", **_initializer(options))(features)
         # Probabilities stay in single precision whatever the rest computes in.
         outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(logits)
         return keras.Model(inputs, outputs, name=name)

@@ -141,7 +141,7 @@ def PretrainedClassifier(
             per_channel(scale, shares).tolist(), per_channel(offset, shares).tolist(), name="preprocessing"
         )(x)
     x = _head(x, network, head, _GAPNET_PL_TAPS if taps is None and backbone == "GapNet-PL" else taps, pooling, dropout)
-    x = keras.layers.Dense(num_classes, name="logits")(x)
+    x = keras.layers.Dense(int(num_classes), name="logits")(x)
     # Probabilities stay in single precision whatever the rest computes in.
     outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(x)
     return keras.Model(inputs, outputs, name=name)
