@@ -32,7 +32,7 @@ RULES = {
     "(1 + t) / (10 + t), at most .9": lambda t: min(0.9, (1 + t) / (10 + t)),
 }
 AGAIN = "taken again"
-# Locations that 600 drawings of 64 pixels can teach.
+# Locations that 600 small drawings can teach.
 CLASSES = [0, 2, 7, 14, 21, 23, 25]
 
 
@@ -95,12 +95,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=(30, 100, 500, 3000))
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--variant", default="light")
+    parser.add_argument("--filters", type=int, nargs="+", default=(8, 16, 32))
+    parser.add_argument("--image-size", type=int, default=48)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--samples", type=int, nargs=2, default=(600, 200), help="training and validation images")
     args = parser.parse_args()
 
-    (images, labels), validation = (draw(count, seed) for seed, count in enumerate(args.samples, start=1))
+    (images, labels), validation = (draw(count, seed, args.image_size) for seed, count in enumerate(args.samples, start=1))
     print("| normalisation | steps | lag | loss | final | ms a step |\n| --- | --- | --- | --- | --- | --- |")
     for steps in args.steps:
         rows = defaultdict(list)
@@ -112,6 +114,10 @@ def main() -> None:
                     len(CLASSES),
                     variant=args.variant,
                     input_dtype="uint8",
+                    filters=args.filters,
+                    depths=[1] * len(args.filters),
+                    head_units=(64,),
+                    head_dropout=(0.25,),
                     normalization=normalization,
                     batch_norm_momentum=0.0,
                 )
@@ -140,8 +146,8 @@ def main() -> None:
             print(f"| {name} | {steps} | {' | '.join(cells)} | {means[3]:.0f} |", flush=True)
 
 
-def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    source = keras_hpa.SyntheticAtlas(count, image_size=(64, 64), seed=seed, balance="uniform")
+def draw(count: int, seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    source = keras_hpa.SyntheticAtlas(count, image_size=(size, size), seed=seed, balance="uniform")
     return np.stack([source.read(index) for index in range(count)]), source.labels[:, CLASSES]
 
 
