@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_hpa import GapNet, PretrainedClassifier, train_only
+from keras_hpa import GapNet, PretrainedClassifier, multi_level_gap, train_only
 from tests.helpers import check_loads_in_fresh_process
 
 IMAGES = np.random.default_rng(0).random((2, 96, 96, 4)).astype("float32")
@@ -14,12 +14,15 @@ def count(weights):
 
 
 def make_small(**arguments):
-    return PretrainedClassifier("MobileNetV2", (96, 96, 4), 5, **({"weights": None} | arguments))
+    options = {"weights": None, "adapter": "mixer", "head": "report"} | arguments
+    return PretrainedClassifier("MobileNetV2", (96, 96, 4), 5, **options)
 
 
 @pytest.mark.slow
 def test_parameters_of_the_report():
-    model = PretrainedClassifier(weights=None)
+    model = PretrainedClassifier(
+        "InceptionResNetV2", (299, 299, 4), 28, weights=None, adapter="mixer", head="report"
+    )
     constants = model.get_layer("mixer").weights
     assert count(constants) == 12
     assert count(model.weights) - count(constants) == 58_742_664
@@ -151,6 +154,50 @@ def test_heads_and_adapters_on_a_model_of_ones_own(adapter, head, features):
     model.train_on_batch(IMAGES[:, :32, :32], np.eye(5, dtype="float32")[:2])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "momenta"),
+    [
+        ({"head": "multi-level"}, {0.9}),
+        ({"head": "gap", "adapter": "inflate"}, {0.9}),
+        ({"head": "gap", "batch_norm_momentum": None}, {0.999}),
+        ({}, {0.999}),
+        ({"batch_norm_momentum": 0.5}, {0.5}),
+    ],
+)
+def test_momentum_of_the_backbone(arguments, momenta):
+    assert {norm.momentum for norm in norms_of(make_small(**arguments))} == momenta
+
+
+def test_a_model_of_ones_own_keeps_its_momentum_unless_told():
+    inputs = keras.Input((32, 32, 3))
+    norm = keras.layers.BatchNormalization(momentum=0.7)
+    own = keras.Model(inputs, norm(keras.layers.Conv2D(4, 3)(inputs)))
+    PretrainedClassifier(own, (32, 32, 3), 5)
+    assert norm.momentum == 0.7
+    PretrainedClassifier(own, (32, 32, 3), 5, batch_norm_momentum=0.8)
+    assert norm.momentum == 0.8
+
+
+def test_channels_first_is_refused_or_changes_nothing():
+    try:
+        keras.config.set_image_data_format("channels_first")
+        with pytest.raises(ValueError, match=r"`backbone` must take its channels last.*'MobileNetV2' under 'channels_f"):
+            make_small()
+        first = keras.Sequential([keras.Input((4, 32, 32)), keras.layers.Conv2D(4, 3, name="conv")])
+        with pytest.raises(ValueError, match=r"`backbone` must take its channels last. Received: layer 'conv'"):
+            PretrainedClassifier(first, (32, 32, 4), 5, head="gap")
+        with pytest.raises(ValueError, match=r"`backbone` must take its channels last. Received: layer 'conv'"):
+            multi_level_gap(first)
+        model = PretrainedClassifier("GapNet-PL", (32, 32, 4), 5, weights=None, head="report")
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    plain = PretrainedClassifier("GapNet-PL", (32, 32, 4), 5, weights=None, head="report")
+    plain.set_weights(model.get_weights())
+    images = IMAGES[:, :32, :32]
+    np.testing.assert_array_equal(model.predict(images, verbose=0), plain.predict(images, verbose=0))
+
+
 def test_a_model_of_ones_own_is_not_copied_and_can_be_told_its_taps():
     tiny = make_tiny()
     model = PretrainedClassifier(tiny, (32, 32, 3), 5, head="multi-level", taps=["conv1", "conv2"])
@@ -193,9 +240,19 @@ def test_gapnet_pl_as_a_backbone(head, features, tmp_path):
         np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
+_REFUSED = {
+    **{"backbone": "MobileNetV2", "input_shape": (96, 96, 4), "num_classes": 5, "weights": None},
+    **{"adapter": "mixer", "head": "report"},
+}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"batch_norm_momentum": "warm"}, '`batch_norm_momentum` must be "default"'),
+        ({"batch_norm_momentum": 1.0}, "`batch_norm_momentum`"),
+        ({"input_shape": 96}, "`input_shape` must be"),
+        ({"num_classes": "5"}, "`num_classes`"),
         ({"backbone": "MobileNet9"}, r"a network of keras.applications: \['ConvNeXtBase'"),
         ({"backbone": "mobilenet_v2"}, "`backbone`"),
         ({"adapter": "crop"}, "`adapter` must be one of"),
@@ -213,4 +270,4 @@ def test_gapnet_pl_as_a_backbone(head, features, tmp_path):
 )
 def test_wrong_argument_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        PretrainedClassifier(**({"backbone": "MobileNetV2", "weights": None} | arguments))
+        PretrainedClassifier(**_REFUSED | arguments)
