@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = keras_hpa.GapNet(
         (run.image_size, run.image_size, 4),
         num_classes=len(samples.class_names),
+        variant="report",
         weights=run.weights,
         batch_norm_momentum=run.batch_norm_momentum,
     )

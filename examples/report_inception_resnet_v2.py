@@ -75,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         (run.image_size, run.image_size, 4),
         num_classes=len(samples.class_names),
         weights=None if run.weights == "none" else run.weights,
+        adapter="mixer",
         matrix=run.matrix,
+        head="report",
     )
     metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras_hpa.MacroF1(), keras_hpa.BatchMacroF1()]
     # In training the notebooks looked at one batch of 256 validation samples, drawn with replacement.

@@ -25,7 +25,7 @@ def vary(model):
 
 
 def gapnet(**options):
-    options = {"filters": (4, 5), "depths": (1, 2), "head_units": (9, 8)} | options
+    options = {"variant": "report", "filters": (4, 5), "depths": (1, 2), "head_units": (9, 8)} | options
     return vary(GapNet((32, 32, 4), 3, **options))
 
 

@@ -130,7 +130,7 @@ def test_bytes_are_kept_from_a_model_of_floats(model):
     message = r"floats that model .* takes: dtype='float32'.*Received: uint8"
     with pytest.raises(ValueError, match=message):
         _scores(model, _sequence(dtype="source"))
-    gapnet = GapNet((24, 24, 4), variant="light", filters=(4, 4, 4))
+    gapnet = GapNet((24, 24, 4), 28, filters=(4, 4, 4))
     with pytest.raises(ValueError, match=message):
         _scores([gapnet], _sequence(dtype="source"))
     floats = ArraySource(_floats(_IMAGES))
@@ -182,7 +182,7 @@ def test_numpy_integers_are_integers(model):
 def test_gapnet_in_half_precision_gives_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        gapnet = GapNet((24, 24, 4), variant="light", filters=(4, 4, 4))
+        gapnet = GapNet((24, 24, 4), 28, filters=(4, 4, 4))
     finally:
         keras.config.set_dtype_policy("float32")
     scores = _scores(gapnet, _sequence(), "dihedral")
