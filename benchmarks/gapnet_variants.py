@@ -58,7 +58,9 @@ def build(variant: str, args: argparse.Namespace) -> keras.Model:
         return keras_hpa.GapNet(shape, 28, variant=variant, input_dtype="uint8")
     published = {"weights": args.weights, "weights_num_classes": 13} if variant == "gapnet-pl-published" else {}
     preprocessing = keras_hpa.gapnet_pl.GapNetPLPreprocessing(args.scale)
-    return keras_hpa.GapNet(shape, 28, variant="gapnet-pl", preprocessing=preprocessing, input_dtype="uint8", **published)
+    return keras_hpa.GapNet(
+        shape, 28, variant="gapnet-pl", preprocessing=preprocessing, input_dtype="uint8", **published
+    )
 
 
 def train(model: keras.Model, images: np.ndarray, labels: np.ndarray, args: argparse.Namespace, seed: int) -> None:

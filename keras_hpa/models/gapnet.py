@@ -191,9 +191,7 @@ def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooli
         if block < num_blocks:
             x = normalize(x, f"block{block}_norm{depth + 1}")
             padding = "valid" if options["padding"] == "valid" else "same"
-            x = keras.layers.MaxPooling2D(
-                2, padding=padding, data_format="channels_last", name=f"block{block}_pool"
-            )(x)
+            x = keras.layers.MaxPooling2D(2, padding=padding, data_format="channels_last", name=f"block{block}_pool")(x)
         x = drop(x, options["dropout"], f"block{block}_dropout")
         taps.append(x)
 
@@ -229,6 +227,9 @@ def _check(options: dict[str, Any], num_classes: int, pooling: str) -> None:
     ):
         if options[key] not in choices:
             raise ValueError(f"`{key}` must be one of {list(choices)}. Received: {options[key]!r}")
+    for key in ("filters", "depths", "head_units", "head_dropout"):
+        if isinstance(options[key], str) or not isinstance(options[key], Sequence):
+            raise ValueError(f"`{key}` must be a list of numbers. Received: {options[key]!r}")
     for key, other in (("depths", "filters"), ("head_dropout", "head_units")):
         if len(options[key]) != len(options[other]):
             raise ValueError(

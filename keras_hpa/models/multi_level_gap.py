@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_hpa.graphs import check_channels_last
 from keras_hpa.models.pool_taps import POOLINGS, pool_taps
 
 _SMALLEST_STRIDE = 4
@@ -66,9 +67,7 @@ def multi_level_gap(
         raise ValueError(f"`pooling` must be one of {list(POOLINGS)}. Received: {pooling!r}")
     if squeeze_excite is not None and squeeze_excite < 1:
         raise ValueError(f"`squeeze_excite` must be at least 1 or None. Received: {squeeze_excite!r}")
-    for layer in backbone.layers:
-        if getattr(layer, "data_format", None) == "channels_first":
-            raise ValueError(f"`backbone` must take its channels last. Received: layer {layer.name!r} takes them first")
+    check_channels_last(backbone, "backbone")
     maps = find_taps(backbone, taps)
     if squeeze_excite is not None:
         maps = [_squeeze_and_excite(x, squeeze_excite, f"tap{number}") for number, x in enumerate(maps, start=1)]
@@ -86,8 +85,8 @@ def find_taps(backbone: keras.Model, taps: Sequence[str | int] | None) -> list[A
     }
     if not maps:
         raise ValueError(f"`backbone` must have feature maps, of rank 4. Received: {backbone.name!r}, which has none")
-    if taps is not None and not taps:
-        raise ValueError(f"`taps` must name at least one layer or stride. Received: {taps!r}")
+    if taps is not None and (not isinstance(taps, Sequence) or isinstance(taps, str) or not taps):
+        raise ValueError(f"`taps` must be a list of at least one layer's name or stride. Received: {taps!r}")
     if taps is not None and all(isinstance(tap, str) for tap in taps):
         by_stride: dict[int, Any] = {}
     else:
@@ -125,9 +124,7 @@ def _last_of_each_stride(backbone: keras.Model, maps: dict[str, Any]) -> dict[in
 
 def _squeeze_and_excite(x: Any, ratio: int, name: str) -> Any:
     channels = x.shape[-1]
-    weights = keras.layers.GlobalAveragePooling2D(
-        data_format="channels_last", keepdims=True, name=f"{name}_squeeze"
-    )(x)
+    weights = keras.layers.GlobalAveragePooling2D(data_format="channels_last", keepdims=True, name=f"{name}_squeeze")(x)
     weights = keras.layers.Dense(max(1, channels // ratio), activation="relu", name=f"{name}_reduce")(weights)
     weights = keras.layers.Dense(channels, activation="sigmoid", name=f"{name}_excite")(weights)
     return keras.layers.Multiply(name=f"{name}_weigh")([x, weights])

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.graphs import channel_matrix, inflate_channels, layers_by_path, per_channel
+from keras_hpa.graphs import channel_matrix, check_channels_last, inflate_channels, layers_by_path, per_channel
 from keras_hpa.layers import ChannelMixer, WarmUpBatchNormalization
 from keras_hpa.models.application_scaling import application_names, application_scaling
 from keras_hpa.models.gapnet import GapNet
@@ -137,9 +137,8 @@ def PretrainedClassifier(
         )
     inputs, x = image_input(input_shape, input_dtype, max_value)
     network = _network(backbone, input_shape, weights)
-    for path, layer in layers_by_path(network):
-        if getattr(layer, "data_format", None) == "channels_first":
-            raise ValueError(f"`backbone` must take its channels last. Received: layer {path!r} takes them first")
+    check_channels_last(network, "backbone")
+    for _, layer in layers_by_path(network):
         if batch_norm_momentum is not None and isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = batch_norm_momentum
     scale, offset, order = _scaling(backbone, head)

@@ -80,7 +80,9 @@ def reestimate_batch_norm(
                 means = [mean + (new - mean) * len(images) / seen for mean, new in zip(means, found, strict=True)]
                 progress.add(1)
         if not seen:
-            raise ValueError(f"`data` must have at least one batch and `steps` be at least 1. Received: steps={steps!r}")
+            raise ValueError(
+                f"`data` must have at least one batch and `steps` be at least 1. Received: steps={steps!r}"
+            )
         old = means
     finally:
         for weight, values in zip(statistics, old, strict=True):

@@ -153,11 +153,16 @@ def test_padded_variants_take_small_images(variant):
 def test_validation_follows_a_short_training_with_compile_and_fit_alone():
     rng = np.random.default_rng(0)
     brightness = np.linspace(0.2, 1, 32, dtype="float32")[:, None, None, None]
-    images, labels = rng.random((32, 32, 32, 4), "float32") * brightness, (np.arange(32) >= 16).astype("float32")[:, None]
+    images, labels = (
+        rng.random((32, 32, 32, 4), "float32") * brightness,
+        (np.arange(32) >= 16).astype("float32")[:, None],
+    )
     lags = {}
     for variant in ("light", "report"):
         keras.utils.set_random_seed(0)
-        model = GapNet((32, 32, 4), 1, variant=variant, padding="same", filters=(4, 4, 4), head_units=(8,), head_dropout=(0,))
+        model = GapNet(
+            (32, 32, 4), 1, variant=variant, padding="same", filters=(4, 4, 4), head_units=(8,), head_dropout=(0,)
+        )
         model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
         history = model.fit(images, labels, validation_data=(images, labels), batch_size=8, epochs=6, verbose=0).history
         again = reestimate_batch_norm(model, [images[::4], images[1::4], images[2::4], images[3::4]])
@@ -210,6 +215,10 @@ def test_a_layer_of_ones_own_before_the_network():
         ({"input_shape": "512"}, "`input_shape` must be"),
         ({"input_shape": (64.5, 64, 4)}, "`input_shape` must be"),
         ({"input_shape": (0, 64, 4)}, "`input_shape` must be"),
+        ({"filters": 8}, "`filters` must be a list of numbers. Received: 8"),
+        ({"depths": 2}, "`depths` must be a list of numbers. Received: 2"),
+        ({"head_units": "256"}, "`head_units` must be a list of numbers. Received: '256'"),
+        ({"head_dropout": 0.5}, "`head_dropout` must be a list of numbers. Received: 0.5"),
         ({"num_classes": "28"}, "`num_classes`"),
         ({"num_classes": None}, "`num_classes`"),
         ({"num_classes": 2.5}, "`num_classes`"),

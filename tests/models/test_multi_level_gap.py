@@ -92,7 +92,9 @@ def test_unknown_size_needs_names():
     [
         ({"taps": ["conv9"]}, r"a layer of .* with feature maps: \['down1'.*Received: 'conv9'"),
         ({"taps": [64]}, r"a stride of the maps: \[2, 4, 8, 16, 32\].*Received: 64"),
-        ({"taps": []}, "`taps` must name at least one"),
+        ({"taps": []}, "`taps` must be a list of at least one"),
+        ({"taps": 8}, "`taps` must be a list of .* Received: 8"),
+        ({"taps": "conv1"}, "`taps` must be a list of .* Received: 'conv1'"),
         ({"pooling": "sum"}, "`pooling` must be one of"),
         ({"squeeze_excite": 0}, "`squeeze_excite` must be"),
     ],

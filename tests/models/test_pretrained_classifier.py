@@ -20,9 +20,7 @@ def make_small(**arguments):
 
 @pytest.mark.slow
 def test_parameters_of_the_report():
-    model = PretrainedClassifier(
-        "InceptionResNetV2", (299, 299, 4), 28, weights=None, adapter="mixer", head="report"
-    )
+    model = PretrainedClassifier("InceptionResNetV2", (299, 299, 4), 28, weights=None, adapter="mixer", head="report")
     constants = model.get_layer("mixer").weights
     assert count(constants) == 12
     assert count(model.weights) - count(constants) == 58_742_664
@@ -182,7 +180,9 @@ def test_a_model_of_ones_own_keeps_its_momentum_unless_told():
 def test_channels_first_is_refused_or_changes_nothing():
     try:
         keras.config.set_image_data_format("channels_first")
-        with pytest.raises(ValueError, match=r"`backbone` must take its channels last.*'MobileNetV2' under 'channels_f"):
+        with pytest.raises(
+            ValueError, match=r"`backbone` must take its channels last.*'MobileNetV2' under 'channels_f"
+        ):
             make_small()
         first = keras.Sequential([keras.Input((4, 32, 32)), keras.layers.Conv2D(4, 3, name="conv")])
         with pytest.raises(ValueError, match=r"`backbone` must take its channels last. Received: layer 'conv'"):

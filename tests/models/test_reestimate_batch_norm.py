@@ -29,29 +29,40 @@ def test_statistics_are_averages_over_the_batches_without_dropout():
     assert model.get_layer("inner").get_layer("drop").rate == 0.5
 
 
+class Inner(keras.layers.Layer):
+    def __init__(self, outer):
+        super().__init__(name="inner")
+        self.outer = outer
+        self.model = keras.Sequential([keras.layers.BatchNormalization(name="deep")], name="model")
+
+    def call(self, x, training=None):
+        return self.model(x, training=training)
+
+
 class Block(keras.layers.Layer):
     """What somebody writes: layers as attributes, in lists and dictionaries, a wrapper, and a reference back."""
 
     def __init__(self, name="block"):
         super().__init__(name=name)
         self.norm = keras.layers.BatchNormalization(name="norm")
+        self.inner = Inner(self)
         self.parts = [keras.layers.BatchNormalization(name="listed"), {"drop": keras.layers.Dropout(0.5)}]
         self.wrapped = keras.layers.TimeDistributed(keras.layers.BatchNormalization(name="inside"), name="wrapper")
 
     def call(self, x, training=None):
         x = self.parts[1]["drop"](self.parts[0](self.norm(x)))
-        return self.wrapped(x[:, None])[:, 0]
+        return self.inner(self.wrapped(x[:, None])[:, 0])
 
 
 def test_layers_inside_a_layer_are_found():
     block = Block()
     model = reestimate_batch_norm(keras.Sequential([keras.Input((6,)), block]), BATCHES)
-    norms = [block.norm, block.parts[0], block.wrapped.layer]
+    norms = [block.norm, block.parts[0], block.wrapped.layer, block.inner.model.layers[0]]
     np.testing.assert_allclose(block.norm.get_weights()[2], np.mean([b.mean(0) for b in BATCHES], 0), rtol=1e-5)
     for norm in norms[1:]:  # their inputs have mean 0 and variance 1 where nothing is dropped
         np.testing.assert_allclose(norm.get_weights()[2], 0, atol=1e-5)
         np.testing.assert_allclose(norm.get_weights()[3], 1, atol=1e-2)
-    assert [norm.momentum for norm in norms] == [0.99] * 3
+    assert [norm.momentum for norm in norms] == [0.99] * 4
     assert model.layers[-1].parts[1]["drop"].rate == 0.5
 
 
@@ -106,7 +117,9 @@ def test_a_short_training_is_right_in_predict_afterwards():
         RNG.random((16, 76, 76, 4)).astype("float32") * np.linspace(0.2, 1, 16, dtype="float32")[:, None, None, None]
     )
     labels = (np.arange(16) >= 8).astype("float32")[:, None]
-    model = GapNet((76, 76, 4), 1, variant="report", filters=(4, 4, 4), head_units=(8,), head_dropout=(0.0,), dropout=0.0)
+    model = GapNet(
+        (76, 76, 4), 1, variant="report", filters=(4, 4, 4), head_units=(8,), head_dropout=(0.0,), dropout=0.0
+    )
     model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
     for _ in range(25):
         model.train_on_batch(images, labels)
