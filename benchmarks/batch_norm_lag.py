@@ -58,7 +58,9 @@ class Followed(keras.callbacks.Callback):
         last = self.read()
         for rule, followed in self.statistics.items():
             momentum = RULES[rule](self.updates)
-            self.statistics[rule] = [momentum * old + (1 - momentum) * new for old, new in zip(followed, last)]
+            self.statistics[rule] = [
+                momentum * old + (1 - momentum) * new for old, new in zip(followed, last, strict=True)
+            ]
         self.updates += 1
 
     def on_epoch_end(self, epoch, logs=None):

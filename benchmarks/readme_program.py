@@ -22,7 +22,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 
 
 class Lag(keras.callbacks.Callback):
-    """Macro-F1 of every epoch as it was logged and with statistics taken again: `rows`; and what that cost: `seconds`."""
+    """Macro-F1 of every epoch: in training, in validation, with statistics taken again; and what the last took."""
 
     def __init__(self, training, validation):
         super().__init__()

@@ -58,7 +58,8 @@ def class_activation_maps(
 
     Raises:
         TypeError: if `model` is not a functional or sequential model of one image.
-        ValueError: if the model has no scores per class, no feature maps, or channels first, or an argument is not as described.
+        ValueError: if the model has no scores per class, no feature maps, or channels first, or an argument is not as
+            described.
 
     Example:
         >>> from keras_hpa.models import GapNet

@@ -64,8 +64,8 @@ def inflate_channels(
 
     Raises:
         TypeError: if `model` is not a functional or sequential model of one image.
-        ValueError: if an argument is out of range, the model takes its channels first, or the first convolution or a layer before it cannot be rebuilt;
-            the message names the layer.
+        ValueError: if an argument is out of range, the model takes its channels first, or the first convolution or a
+            layer before it cannot be rebuilt; the message names the layer.
 
     Example:
         >>> backbone = keras.applications.MobileNetV2((96, 96, 3), include_top=False, weights=None)

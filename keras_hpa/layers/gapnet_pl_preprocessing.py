@@ -31,7 +31,8 @@ class GapNetPLPreprocessing(keras.layers.Layer):
         `(batch, height * scale, width * scale, 4)`: blue, green, red, yellow; each of mean 0 and deviation 1.
 
     Raises:
-        ValueError: if `scale` is not positive and finite, or the input has not four channels, or no fixed size to enlarge.
+        ValueError: if `scale` is not positive and finite, or the input has not four channels, or no fixed size to
+            enlarge.
 
     Example:
         >>> GapNetPLPreprocessing(scale=2).compute_output_shape((None, 512, 512, 4))

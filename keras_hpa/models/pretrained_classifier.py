@@ -45,8 +45,8 @@ def PretrainedClassifier(
 ) -> keras.Model:
     """Builds a multi-label classifier of any number of channels on a network that was trained on other images.
 
-    `PretrainedClassifier("InceptionResNetV2", (299, 299, 4), 28, adapter="mixer", head="report")` is the report's second
-    model: four channels mixed to three, batch normalisation, InceptionResNetV2, a 1x1 convolution of 128 filters and a
+    `PretrainedClassifier("InceptionResNetV2", (299, 299, 4), 28, adapter="mixer", head="report")` is the report's
+    second model: four channels mixed to three, batch normalisation, InceptionResNetV2, a 1x1 convolution of 128 filters and a
     dense head; 58,742,664 parameters besides the mixer's constants. The other heads scale pixels as the backbone had
     them in its training.
 

@@ -60,7 +60,7 @@ def train_only(
 
     for path, layer in paths:
         layer.trainable = learns(path, layer)
-        # Keras asks nothing inside a frozen layer, so one in which a layer learns is itself only frozen weight by weight.
+        # Keras asks nothing inside a frozen layer: one in which a layer learns is itself frozen weight by weight.
         if not layer.trainable and any(learns(*other) for other in paths if other[0].startswith(path + "/")):
             layer.trainable = True
             for weight in layer.weights:

@@ -280,7 +280,7 @@ def test_models_that_cannot_be_shown_are_refused():
         class_activation_maps(flat, _IMAGES)
     pooled = keras.layers.GlobalAveragePooling2D(data_format="channels_first", name="pool")
     first = keras.Sequential([keras.Input((4, 32, 32)), pooled, keras.layers.Dense(2)])
-    with pytest.raises(ValueError, match="`model` must take its channels last. Received: layer 'pool'"):
+    with pytest.raises(ValueError, match=r"`model` must take its channels last. Received: layer 'pool'"):
         class_activation_maps(first, _IMAGES)
     with pytest.raises(ValueError, match="`model` must give one score per class"):
         class_activation_maps(backbone(), _IMAGES)

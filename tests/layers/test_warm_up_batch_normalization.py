@@ -64,5 +64,5 @@ def test_as_a_keras_layer(tmp_path):
 
 @pytest.mark.parametrize("arguments", [{"momentum": 1.0}, {"momentum": -0.1}, {"momentum": float("nan")}])
 def test_wrong_argument_is_named(arguments):
-    with pytest.raises(ValueError, match="`momentum` must be .* Received: "):
+    with pytest.raises(ValueError, match=r"`momentum` must be .* Received: "):
         WarmUpBatchNormalization(**arguments)
