@@ -52,9 +52,8 @@ def draw_pretrained_classifier() -> Figure:
     """The layers of three choices of adapter and head."""
     figure, axes = sheet(6.9, 4.9)
     for column, (adapter, head) in enumerate((("mixer", "report"), ("mixer", "gap"), ("inflate", "multi-level"))):
-        model = keras_hpa.PretrainedClassifier(
-            "MobileNetV2", (224, 224, 4), 28, weights=None, adapter=adapter, head=head
-        )
+        options = {"adapter": adapter, "matrix": "report" if adapter == "mixer" else None, "head": head}
+        model = keras_hpa.PretrainedClassifier("MobileNetV2", (224, 224, 4), 28, weights=None, **options)
         left = 0.05 + 2.3 * column
         axes.text(left, 0.3, f'adapter="{adapter}"\nhead="{head}"', va="center", weight="bold")
         colour = LIGHT_ORANGE

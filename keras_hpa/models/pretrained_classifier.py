@@ -45,10 +45,10 @@ def PretrainedClassifier(
 ) -> keras.Model:
     """Builds a multi-label classifier of any number of channels on a network that was trained on other images.
 
-    `PretrainedClassifier("InceptionResNetV2", (299, 299, 4), 28, adapter="mixer", head="report")` is the report's
-    second model: four channels mixed to three, batch normalisation, InceptionResNetV2, a 1x1 convolution of 128 filters and a
-    dense head; 58,742,664 parameters besides the mixer's constants. The other heads scale pixels as the backbone had
-    them in its training.
+    The report's second model is `PretrainedClassifier("InceptionResNetV2", (299, 299, 4), 28, adapter="mixer",
+    matrix="report", head="report")`: four channels mixed to three, batch normalisation, InceptionResNetV2, a 1x1
+    convolution of 128 filters and a dense head; 58,742,664 parameters besides the mixer's constants. The other heads
+    scale pixels as the backbone had them in its training.
 
     Layers have stable names: `image`, `mixer`, `input_norm` or `preprocessing`, `backbone`, `head_conv`,
     `head_dense1`, `logits`, `probabilities`. To train the head first and everything afterwards:
@@ -69,7 +69,7 @@ def PretrainedClassifier(
             more filters in the backbone's first convolution (`inflate_channels`). `"GapNet-PL"` takes red, green, blue,
             yellow as they are.
         matrix: the mixer's, of shape (channels, the backbone's channels); `"report"` and `"kernel"` are for red, green,
-            blue, yellow. `None` takes `"report"` for four channels to three, and no mixer for equal numbers.
+            blue, yellow. `None` is no mixer, for equal numbers.
         trainable_matrix: whether the mixer learns.
         inflate_method: `method` of `inflate_channels`: what the new channels' filters start from.
         head: `"multi-level"`: means of many depths (`multi_level_gap`), a dense layer of 256. `"gap"`: the mean of the
@@ -107,9 +107,9 @@ def PretrainedClassifier(
         OSError: if a weights file is damaged.
 
     Example:
-        >>> model = PretrainedClassifier("MobileNetV2", (96, 96, 4), 5, weights=None, adapter="mixer", head="report")
+        >>> model = PretrainedClassifier("MobileNetV2", (96, 96, 3), 5, weights=None, adapter="mixer", head="report")
         >>> [layer.name for layer in model.layers[:4]]
-        ['image', 'mixer', 'input_norm', 'backbone']
+        ['image', 'input_norm', 'backbone', 'head_conv']
         >>> model = PretrainedClassifier("MobileNetV2", (96, 96, 2), 5, weights=None, head="gap")
         >>> [layer.name for layer in model.layers]
         ['image', 'preprocessing', 'backbone', 'tap1', 'head_dropout1', 'logits', 'probabilities']
@@ -149,7 +149,11 @@ def PretrainedClassifier(
         if channels != known or not isinstance(inflate_method, str) or list(order) != sorted(order):
             network = inflate_channels(network, channels, method=shares[:, order] if len(order) else shares)
     else:
-        matrix = _default_matrix(matrix, channels, known)
+        if matrix is None and channels != known:
+            raise ValueError(
+                f"`matrix` must be given where {channels} channels are mixed to {known}, of shape "
+                f"{(channels, known)}. Received: None"
+            )
         x = x if matrix is None else ChannelMixer(matrix, trainable=trainable_matrix, name="mixer")(x)
         if list(order) != sorted(order):
             network = inflate_channels(network, known, method=shares[:, order])
@@ -220,17 +224,6 @@ def _scaling(
         nothing = np.zeros(0, "float32")
         return nothing, nothing, nothing.astype(np.intp)
     return application_scaling(backbone)
-
-
-def _default_matrix(matrix: Any, channels: int, known: int) -> Any:
-    if matrix is None and channels != known:
-        if (channels, known) != (4, 3):
-            raise ValueError(
-                f"`matrix` must be given where {channels} channels are mixed to {known}, of shape "
-                f"{(channels, known)}. Received: None"
-            )
-        return "report"
-    return matrix
 
 
 def _head(

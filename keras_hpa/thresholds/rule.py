@@ -1,5 +1,6 @@
 """What a threshold rule is, and the checks of its options."""
 
+import operator
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, Protocol
@@ -52,13 +53,13 @@ def where_present(
 
 def check_positive(name: str, value: Any) -> None:
     """Raises ValueError unless the option is a finite number above 0."""
-    if not (isinstance(value, Real) and 0 < value < 1e100):
+    if not (isinstance(value, Real) and 0 < float(value) < 1e100):
         raise ValueError(f"`{name}` must be finite and more than 0. Received: {value!r}")
 
 
 def check_whole(name: str, value: Any, *, lowest: int) -> None:
     """Raises ValueError unless the option is a whole number, at least the lowest."""
-    if not isinstance(value, Integral) or value < lowest:
+    if not isinstance(value, Integral) or operator.index(value) < lowest:
         raise ValueError(f"`{name}` must be a whole number, at least {lowest}. Received: {value!r}")
 
 

@@ -93,7 +93,7 @@ def test_what_goes_wrong(monkeypatch):
         "how-to/imagenet-four-channels.md",
         [
             (FileNotFoundError, classify),
-            (ValueError, lambda: classify(channels=2, weights=None)),
+            (ValueError, lambda: classify(channels=2, weights=None, adapter="mixer")),
             (ValueError, lambda: classify(adapter="inflate", matrix="report")),
             (ValueError, lambda: keras_hpa.train_only(small, freeze="backbone")),
         ],

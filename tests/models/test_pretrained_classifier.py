@@ -8,6 +8,9 @@ from tests.helpers import check_loads_in_fresh_process
 IMAGES = np.random.default_rng(0).random((2, 96, 96, 4)).astype("float32")
 WEIGHTS_OF_MOBILENET = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_96_no_top.h5"
 
+REPORT = {"adapter": "mixer", "matrix": "report", "head": "report"}
+ADAPTERS = {"mixer": {"adapter": "mixer", "matrix": "report"}, "inflate": {"adapter": "inflate"}}
+
 
 def count(weights):
     return sum(int(np.prod(weight.shape)) for weight in weights)
@@ -15,12 +18,13 @@ def count(weights):
 
 def make_small(**arguments):
     options = {"weights": None, "adapter": "mixer", "head": "report"} | arguments
+    options = {"matrix": "report" if options["adapter"] == "mixer" else None} | options
     return PretrainedClassifier("MobileNetV2", (96, 96, 4), 5, **options)
 
 
 @pytest.mark.slow
 def test_parameters_of_the_report():
-    model = PretrainedClassifier("InceptionResNetV2", (299, 299, 4), 28, weights=None, adapter="mixer", head="report")
+    model = PretrainedClassifier("InceptionResNetV2", (299, 299, 4), 28, weights=None, **REPORT)
     constants = model.get_layer("mixer").weights
     assert count(constants) == 12
     assert count(model.weights) - count(constants) == 58_742_664
@@ -108,7 +112,9 @@ def make_tiny(height=32, width=32, channels=3):
 
 def check_scaling(name, adapter, images):
     """The head's input equals the mean of what the backbone makes of pixels scaled by Keras's own function."""
-    model = PretrainedClassifier(name, (32, 32, 4), 5, weights=None, adapter=adapter, inflate_method="zero", head="gap")
+    model = PretrainedClassifier(
+        name, (32, 32, 4), 5, weights=None, **ADAPTERS[adapter], inflate_method="zero", head="gap"
+    )
     family = {"ResNet50": keras.applications.resnet50, "MobileNetV3Small": keras.applications.mobilenet_v3}[name]
     colours = images[..., :3] if adapter == "inflate" else model.get_layer("mixer")(images)
     scaled = family.preprocess_input(keras.ops.convert_to_numpy(colours) * 255)
@@ -144,7 +150,7 @@ def test_backbones_see_pixels_as_in_their_training(name, adapter):
 @pytest.mark.parametrize("adapter", ["mixer", "inflate"])
 @pytest.mark.parametrize(("head", "features"), [("report", 512), ("gap", 12), ("multi-level", 256)])
 def test_heads_and_adapters_on_a_model_of_ones_own(adapter, head, features):
-    model = PretrainedClassifier(make_tiny(), (32, 32, 4), 5, adapter=adapter, head=head)
+    model = PretrainedClassifier(make_tiny(), (32, 32, 4), 5, **ADAPTERS[adapter], head=head)
     assert model.get_layer("logits").kernel.shape == (features, 5)
     assert model.get_layer("backbone").input_shape[-1] == (4 if adapter == "inflate" else 3)
     assert ("mixer" in [layer.name for layer in model.layers]) == (adapter == "mixer")
@@ -242,7 +248,7 @@ def test_gapnet_pl_as_a_backbone(head, features, tmp_path):
 
 _REFUSED = {
     **{"backbone": "MobileNetV2", "input_shape": (96, 96, 4), "num_classes": 5, "weights": None},
-    **{"adapter": "mixer", "head": "report"},
+    **REPORT,
 }
 
 
@@ -259,7 +265,8 @@ _REFUSED = {
         ({"head": "dense"}, "`head` must be one of"),
         ({"num_classes": 0}, "`num_classes`"),
         ({"input_shape": (96, 96, 3), "matrix": "report"}, "must have 4 channels"),
-        ({"input_shape": (96, 96, 5)}, r"`matrix` must be given where 5 channels are mixed to 3"),
+        ({"input_shape": (96, 96, 5), "matrix": None}, r"`matrix` must be given where 5 channels are mixed to 3"),
+        ({"matrix": None}, r"`matrix` must be given where 4 channels are mixed to 3, of shape \(4, 3\)"),
         ({"adapter": "inflate", "matrix": "report"}, "`matrix` and `trainable_matrix` belong"),
         ({"taps": [8]}, "`taps` belong to"),
         ({"pooling": "sum"}, "`pooling` must be one of"),
