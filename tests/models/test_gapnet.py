@@ -6,7 +6,8 @@ from keras_hpa import GapNet, ImageStandardization, WarmUpBatchNormalization, re
 from tests.helpers import check_every_weight_trains, check_loads_in_fresh_process
 
 IMAGES = np.random.default_rng(0).random((2, 76, 80, 4)).astype("float32")
-SMALL = {"variant": "report", "filters": (4, 6, 8), "head_units": (10, 12), "batch_norm_momentum": 0.9}
+NARROW = {"filters": (4, 6, 8), "head_units": (10, 12)}
+SMALL = NARROW | {"variant": "report", "batch_norm_momentum": 0.9}
 REPORT = {"input_shape": (512, 512, 4), "num_classes": 28, "variant": "report"}
 
 
@@ -42,6 +43,40 @@ def test_layers_of_the_report():
     assert shapes == {"block1_pool": (255, 255, 32), "block2_pool": (61, 61, 64), "block3_dropout": (55, 55, 128)}
     rates = {layer.name: layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)}
     assert rates == {f"block{n}_dropout": 0.25 for n in (1, 2, 3)} | {"head_dropout1": 0.25, "head_dropout2": 0.1}
+
+
+def plain_report(num_classes):
+    """The report's network in Keras's own layers, whose BatchNormalization keeps .99."""
+    layers = keras.layers
+    inputs = x = keras.Input((80, 76, 4))
+    taps = []
+    for filters, depth, strides in ((4, 1, 1), (6, 3, 2), (8, 3, 1)):
+        for number in range(depth):
+            x = layers.Conv2D(filters, 3, 1 if number else strides, "valid", activation="relu")(
+                layers.BatchNormalization()(x)
+            )
+        if filters < 8:
+            x = layers.MaxPooling2D(2)(layers.BatchNormalization()(x))
+        x = layers.Dropout(0.25)(x)
+        taps.append(layers.GlobalAveragePooling2D()(x))
+    x = layers.Concatenate()(taps)
+    for units, rate in ((10, 0.25), (12, 0.1)):
+        x = layers.Dense(units, activation="relu")(layers.BatchNormalization()(x))
+        x = layers.Dropout(rate)(x)
+    return keras.Model(inputs, layers.Dense(num_classes, activation="sigmoid")(x))
+
+
+def test_the_report_is_bit_for_bit_what_keras_own_layers_make_of_it():
+    results = []
+    for build in (plain_report, lambda classes: GapNet((80, 76, 4), classes, variant="report", **NARROW)):
+        keras.utils.set_random_seed(0)
+        model = build(3)
+        model.compile("sgd", "binary_crossentropy")
+        images = IMAGES.transpose(0, 2, 1, 3)
+        model.fit(images, np.eye(3, dtype="float32")[:2], epochs=2, verbose=0)
+        results.append([*model.get_weights(), model.predict(images, verbose=0)])
+    for expected, found in zip(*results, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_the_taps_are_means_over_the_image():
