@@ -31,7 +31,7 @@ class Lag(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         start, weights = time.perf_counter(), self.model.get_weights()
-        keras_hpa.reestimate_batch_norm(self.model, self.training)
+        keras_hpa.reestimate_batch_norm(self.model, self.training, steps=40)
         again = self.model.evaluate(self.validation, return_dict=True, verbose=0)["macro_f1"]
         self.model.set_weights(weights)
         self.rows.append((logs["macro_f1"], logs["val_macro_f1"], again))
@@ -49,8 +49,7 @@ def run(code: str) -> tuple[list[tuple[float, float, float]], float, float]:
     exec(fit.replace("callbacks=[", "callbacks=[lag, "), names)
     exec(after_fit, names)
     seconds = time.perf_counter() - start - names["lag"].seconds
-    scores = keras_hpa.predict_scores(names["model"], names["validation_batches"], verbose=0)
-    return names["lag"].rows, keras_hpa.cross_fit("auto", scores, names["validation"].labels), seconds
+    return names["lag"].rows, keras_hpa.cross_fit("auto", names["scores"], names["validation"].labels), seconds
 
 
 def main() -> None:
