@@ -5,21 +5,16 @@ from collections.abc import Iterator
 import keras
 
 
-def layers_by_path(
-    model: keras.layers.Layer, prefix: str = "", above: frozenset[int] = frozenset()
-) -> Iterator[tuple[str, keras.layers.Layer]]:
+def layers_by_path(model: keras.layers.Layer, prefix: str = "") -> Iterator[tuple[str, keras.layers.Layer]]:
     """Gives every layer that is not itself a model, with its path, `"backbone/block5_conv1"`.
 
     A layer that has layers of its own (a wrapper, a block that somebody wrote) comes before them: `"block"`, then
     `"block/norm"`.
     """
-    above |= {id(model)}
     for layer in model.layers if isinstance(model, keras.Model) else _layers_within(model):
-        if id(layer) in above:  # a layer that knows the one it is in
-            continue
         if not isinstance(layer, keras.Model):
             yield prefix + layer.name, layer
-        yield from layers_by_path(layer, f"{prefix}{layer.name}/", above)
+        yield from layers_by_path(layer, f"{prefix}{layer.name}/")
 
 
 def _layers_within(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_hpa import GapNet, PretrainedClassifier, multi_level_gap, train_only
+from keras_hpa import GapNet, PretrainedClassifier, multi_level_gap, reestimate_batch_norm, train_only
 from tests.helpers import check_loads_in_fresh_process
 
 IMAGES = np.random.default_rng(0).random((2, 96, 96, 4)).astype("float32")
@@ -181,6 +181,25 @@ def test_a_model_of_ones_own_keeps_its_momentum_unless_told():
     assert norm.momentum == 0.7
     PretrainedClassifier(own, (32, 32, 3), 5, batch_norm_momentum=0.8)
     assert norm.momentum == 0.8
+
+
+@pytest.mark.slow
+def test_validation_follows_a_short_training_of_a_backbone_with_its_own_batch_norm():
+    brightness = np.linspace(0.2, 1, 32, dtype="float32")[:, None, None, None]
+    images = np.random.default_rng(0).random((32, 16, 16, 3), "float32") * brightness
+    labels = (np.arange(32) >= 16).astype("float32")[:, None]
+    lags = {}
+    for momentum in (0.9, None):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((16, 16, 3))
+        x = keras.layers.BatchNormalization(momentum=0.999)(keras.layers.Conv2D(4, 3)(inputs))
+        backbone = keras.Model(inputs, keras.layers.ReLU()(x))
+        model = PretrainedClassifier(backbone, (16, 16, 3), 1, head="gap", dropout=0, batch_norm_momentum=momentum)
+        model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+        history = model.fit(images, labels, validation_data=(images, labels), batch_size=4, epochs=6, verbose=0).history
+        again = reestimate_batch_norm(model, [images[start::8] for start in range(8)])
+        lags[momentum] = abs(history["val_loss"][-1] - again.evaluate(images, labels, verbose=0))
+    assert lags[0.9] < 0.05 < lags[None]
 
 
 def test_channels_first_is_refused_or_changes_nothing():

@@ -30,9 +30,8 @@ def test_statistics_are_averages_over_the_batches_without_dropout():
 
 
 class Inner(keras.layers.Layer):
-    def __init__(self, outer):
+    def __init__(self):
         super().__init__(name="inner")
-        self.outer = outer
         self.model = keras.Sequential([keras.layers.BatchNormalization(name="deep")], name="model")
 
     def call(self, x, training=None):
@@ -40,12 +39,12 @@ class Inner(keras.layers.Layer):
 
 
 class Block(keras.layers.Layer):
-    """What somebody writes: layers as attributes, in lists and dictionaries, a wrapper, and a reference back."""
+    """What somebody writes: layers as attributes, in lists and dictionaries, a wrapper, a model."""
 
     def __init__(self, name="block"):
         super().__init__(name=name)
         self.norm = keras.layers.BatchNormalization(name="norm")
-        self.inner = Inner(self)
+        self.inner = Inner()
         self.parts = [keras.layers.BatchNormalization(name="listed"), {"drop": keras.layers.Dropout(0.5)}]
         self.wrapped = keras.layers.TimeDistributed(keras.layers.BatchNormalization(name="inside"), name="wrapper")
 
