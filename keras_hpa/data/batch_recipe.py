@@ -187,7 +187,8 @@ def _naming(name: str, what: str) -> Iterator[None]:
     except Exception as error:
         if name in str(error):
             raise
-        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+        kinds = (FileNotFoundError, OSError, MemoryError)  # what is not the sample's fault stays what it is
+        kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
         if isinstance(error, ValueError) and "Received: " in str(error):
             raise kind(f"{error} for {name}") from error
         raise kind(f"{what} must not fail. Received: {type(error).__name__}: {error} for {name}") from error
