@@ -32,7 +32,7 @@ def test_statistics_are_averages_over_the_batches_without_dropout():
 class Inner(keras.layers.Layer):
     def __init__(self):
         super().__init__(name="inner")
-        self.model = keras.Sequential([keras.layers.BatchNormalization(name="deep")], name="model")
+        self.model = keras.Sequential([keras.Input((6,)), keras.layers.BatchNormalization(name="deep")], name="model")
 
     def call(self, x, training=None):
         return self.model(x, training=training)
