@@ -55,6 +55,8 @@ def main() -> None:
     keras.utils.set_random_seed(0)
     model = keras_hpa.GapNet(
         (_SIZE, _SIZE, 4),
+        28,
+        variant="report",
         filters=(16, 32, 64),
         padding="same",
         input_dtype="uint8",

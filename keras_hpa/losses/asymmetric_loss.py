@@ -1,5 +1,6 @@
 """The asymmetric loss for multi-label classification."""
 
+import math
 from typing import Any
 
 import keras
@@ -58,9 +59,9 @@ class AsymmetricLoss(MultiLabelLoss):
         name: str = "asymmetric_loss",
         dtype: str | None = None,
     ) -> None:
-        if not gamma_negative >= 0:
+        if not 0 <= gamma_negative < math.inf:
             raise ValueError(f"`gamma_negative` must be at least 0. Received: {gamma_negative!r}")
-        if not gamma_positive >= 0:
+        if not 0 <= gamma_positive < math.inf:
             raise ValueError(f"`gamma_positive` must be at least 0. Received: {gamma_positive!r}")
         if not 0 <= margin < 1:
             raise ValueError(f"`margin` must lie in [0, 1). Received: {margin!r}")

@@ -1,5 +1,6 @@
 """Focal cross-entropy that gives rare classes more weight."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,7 +60,7 @@ class ClassBalancedFocalCrossentropy(ClassBalancedCrossentropy):
         name: str = "class_balanced_focal_crossentropy",
         dtype: str | None = None,
     ) -> None:
-        if not gamma >= 0:
+        if not 0 <= gamma < math.inf:
             raise ValueError(f"`gamma` must be at least 0. Received: {gamma!r}")
         super().__init__(
             class_counts, beta=beta, from_logits=from_logits, label_smoothing=label_smoothing, name=name, dtype=dtype
