@@ -1,16 +1,18 @@
-"""JPEG, by OpenCV: of the decoders that were tried, the one that refuses a truncated file; the others fill it up."""
+"""JPEG, by kornia-rs: of the decoders that were tried, the one that refuses every cut file; the others fill it up."""
 
 import re
 import struct
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
+from kornia_rs import io as kornia
 
 from keras_hpa.data.image_content import SPARE_BYTES, Declared, ImageContent, Unreadable, exif_orientation
 from keras_hpa.data.image_file import check_signature, check_size
-from keras_hpa.data.png import decode_with_opencv
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_COMMON = {0xC0, 0xC1, 0xC2}  # those that every decoder reads
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # behind the bytes of a scan
@@ -34,15 +36,27 @@ def read_jpeg(file: BinaryIO, max_bytes: int) -> ImageContent:
     content += file.read()
     if content.find(b"\xff\xd8\xff", _find_end(content, position)) >= 0:
         raise Unreadable("it holds several images: save each as a file of its own")
-    image = declared.upright(decode_with_opencv(content, shape))
-    return ImageContent(image, "YX" if components == 1 else "YXS")
+    image = _decode(content, components)
+    if image.shape[:2] != shape[:2]:
+        raise Unreadable(f"it decodes to shape {image.shape}, which its header does not declare")
+    return ImageContent(declared.upright(image.reshape(shape)), "YX" if components == 1 else "YXS")
 
 
-def check_jpeg(content: bytes) -> tuple[int, int]:
-    """Refuses a truncated JPEG inside of another file; gives its height and width."""
+def check_jpeg(content: bytes, tables: bytes | None, most_pixels: int) -> tuple[int, int]:
+    """Refuses a truncated JPEG inside of another file; gives its height and width, decodes if those are no more."""
     position, _ = _find_frame(content)
     _find_end(content, position)
-    return struct.unpack_from(">HH", content, position + 5)
+    bits, height, width, components = struct.unpack_from(">BHHB", content, position + 4)
+    if height * width <= most_pixels and bits == 8 and components in (1, 3) and content[position + 1] in _COMMON:
+        _decode(content if tables is None else tables[:-2] + content[2:], components)
+    return height, width
+
+
+def _decode(content: bytes, components: int) -> npt.NDArray:
+    try:
+        return kornia.decode_image_jpegturbo(content, "mono" if components == 1 else "rgb")
+    except Exception as error:
+        raise Unreadable("it is truncated or damaged") from error
 
 
 def _find_frame(content: bytes) -> tuple[int, int]:

@@ -53,7 +53,7 @@ def read_tiff(file: BinaryIO, max_bytes: int, file_name: str, open_sibling: Call
         except FileNotFoundError as error:
             name = os.path.basename(error.filename)
             raise Unreadable(f"it is one of several files of an image, of which {name!r} is missing") from None
-        except (Unreadable, OSError):
+        except (Unreadable, OSError, MemoryError):
             raise
         except Exception as error:  # tifffile and its codecs raise what comes: struct.error, IndexError, their own, ...
             raise Unreadable(f"it is damaged ({type(error).__name__}: {error})") from error
@@ -140,7 +140,9 @@ def _as_said(series: tifffile.TiffPageSeries, page: tifffile.TiffPage) -> str:
     said, num_values = said_shape(page), math.prod(shape)
     if said is not None and math.prod(said) not in {num_values, num_values if series.kind == "shaped" else page.size}:
         raise Unreadable(f"it is truncated: it declares shape {said}, and has {num_values} values")
-    if said is None or said_axes(page):
+    if said_axes(page):
+        return axes
+    if said is None:
         return axes.replace("I", "?")
     has_components = any(axis == "S" and length > 1 for axis, length in zip(axes, shape, strict=True))
     is_known = "Q" not in axes or has_components or page.tags.valueof(274, 1) != 1

@@ -92,9 +92,10 @@ def check_page(page: tifffile.TiffPage, max_bytes: int) -> Declared:
         raise Unreadable("it is truncated")
     if page.compression in _JPEG | _JPEG_2000 | _PNG | _WEBP and page.jpegheader is None:
         values = math.prod(page.chunks) if page.is_tiled else page.imagewidth * min(page.rowsperstrip, page.imagelength)
+        most = 2 * values + 2**16
         for content in _segments(page):
-            height, width = _size_of_segment(page.compression, content)
-            if height * width > 2 * values + 2**16:
+            height, width = _size_of_segment(page, content, most)
+            if height * width > most:
                 raise Unreadable(f"it declares {values} values in a piece that holds {height} x {width}")
     return declared
 
@@ -145,13 +146,13 @@ def _segments(page: tifffile.TiffPage) -> Iterator[bytes]:
         yield page.parent.filehandle.read(count)
 
 
-def _size_of_segment(compression: int, content: bytes) -> tuple[int, int]:
+def _size_of_segment(page: tifffile.TiffPage, content: bytes, most: int) -> tuple[int, int]:
     """Codecs of images have sizes of their own, and fill up what is cut off."""
-    if compression in _JPEG:
-        return check_jpeg(content)
-    if compression in _PNG:
+    if page.compression in _JPEG:
+        return check_jpeg(content, page.jpegtables, most)
+    if page.compression in _PNG:
         return check_png(content)
-    return _check_webp(content) if compression in _WEBP else _check_jpeg_2000(content)
+    return _check_webp(content) if page.compression in _WEBP else _check_jpeg_2000(content)
 
 
 def _check_jpeg_2000(content: bytes) -> tuple[int, int]:
