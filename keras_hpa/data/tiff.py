@@ -115,6 +115,8 @@ def _planes_of_series(tiff: tifffile.TiffFile, pages: Pages) -> tuple[Planes, ti
     if len(series) == 1:
         whole = series[0]
         listed = members[id(whole)]
+        if len({page.is_subifd for page in listed}) > 1:
+            raise Unreadable("it holds several images, of which one is subordinate to another: save each as a file")
         return Planes(listed, whole.get_shape(squeeze=False), _as_said(whole, listed[0])), whole
     kinds = {(page.shape, page.dtype) for page in listed}
     is_stack = all(whole.kind in _ONE_BY_ONE and not whole.keyframe.is_subifd for whole in series)

@@ -183,6 +183,67 @@ for _ome in (True, False):
         return folder / "a.ome.tif", last(image)
 
 
+@reads(IMAGES, "TIFF", "pages of a half and a quarter of the size, not marked (a pyramid)", "full resolution")
+def _(folder: Path) -> Written:
+    image = noise(64, 64, dtype="uint8")
+    return pages(folder / "a.tif", [image, image[::2, ::2], image[::4, ::4]], tile=(16, 16)), image
+
+
+@refuses(IMAGES, "TIFF", "a second image of the same size, subordinate to the first", "one is subordinate to another")
+def _(folder: Path) -> Written:
+    with tifffile.TiffWriter(folder / "a.tif") as writer:
+        writer.write(noise(8, 6), subifds=1, metadata=None, photometric="minisblack")
+        writer.write(noise(8, 6), metadata=None, photometric="minisblack")
+    return folder / "a.tif", None
+
+
+@refuses(IMAGES, "TIFF", "a second image of another type, subordinate to the first", "it holds 2 images")
+def _(folder: Path) -> Written:
+    with tifffile.TiffWriter(folder / "a.tif") as writer:
+        writer.write(noise(8, 6), subifds=1, metadata=None, photometric="minisblack")
+        writer.write(noise(5, 4, dtype="float32"), metadata=None, photometric="minisblack")
+    return folder / "a.tif", None
+
+
+@reads(IMAGES, "OME-TIFF", "a pyramid and an image that is called thumbnail", "full resolution")
+def _(folder: Path) -> Written:
+    image = noise(3, 64, 48)
+    with tifffile.TiffWriter(folder / "a.ome.tif", ome=True) as writer:
+        options = {"photometric": "minisblack", "tile": (16, 16)}
+        writer.write(image, subifds=1, metadata={"axes": "CYX"}, **options)
+        writer.write(image[:, ::2, ::2], subfiletype=1, **options)
+        writer.write(noise(8, 6, 3, dtype="uint8"), photometric="rgb", metadata={"Name": "thumbnail"})
+    return folder / "a.ome.tif", last(image)
+
+
+@reads(IMAGES, "SVS (Aperio)", "levels, a thumbnail, the label, the whole slide", "full resolution")
+def _(folder: Path) -> Written:
+    image = noise(64, 48, 3, dtype="uint8")
+    with tifffile.TiffWriter(folder / "a.tif") as writer:
+        for one, what, kind, tile in (
+            (image, "48x64 [0,0 48x64] (16x16) J2K", 0, (16, 16)),
+            (image[::4, ::4], "48x64 -> 12x16 - |AppMag = 20", 0, None),
+            (image[::2, ::2], "48x64 [0,0 48x64] (16x16) -> 24x32 J2K", 0, (16, 16)),
+            (image[:9, :8], "label 8x9", 1, None),
+            (image[:9, :30], "macro 30x9", 9, None),
+        ):
+            text = f"Aperio Image Library v10.2.24\r\n{what}"
+            options = {"description": text, "subfiletype": kind, "tile": tile, "metadata": None}
+            writer.write(np.ascontiguousarray(one), photometric="rgb", **options)
+    return folder / "a.tif", image
+
+
+@reads(IMAGES, "NDPI (Hamamatsu)", "levels, a map, the whole slide", "full resolution")
+def _(folder: Path) -> Written:
+    image = noise(64, 48, 3, dtype="uint8")
+    with tifffile.TiffWriter(folder / "a.tif") as writer:
+        for one, lens in ((image, 20.0), (image[::4, ::4], 5.0), (image[:8, :6], -1.0), (image[:16, :5], -2.0)):
+            tags = [(65420, 4, 1, 1, False), (65421, 11, 1, lens, False), (65424, 9, 1, 0, False)]
+            options = {"extratags": [*tags, (271, 2, 0, "Hamamatsu", False)], "metadata": None}
+            writer.write(np.ascontiguousarray(one), photometric="rgb", **options)
+    return folder / "a.tif", image
+
+
 @refuses(IMAGES, "JPEG", "two pictures one behind the other (MPO)", "it holds several images")
 def _(folder: Path) -> Written:
     path = jpeg(folder / "a.jpg", smooth())

@@ -4,6 +4,7 @@ import gzip
 import io
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import tifffile
 
@@ -12,12 +13,7 @@ from tests.data.reading_cases import (
     Written,
     cut,
     jpeg,
-    last,
     noise,
-    ome,
-    ome_set,
-    ome_xml,
-    plane,
     png,
     png_chunks,
     reads,
@@ -26,90 +22,6 @@ from tests.data.reading_cases import (
     smooth,
     tiff,
 )
-
-_CHANNELS = noise(3, 8, 6)
-
-for _first in range(3):
-
-    @reads(PRESENT, "OME-TIFF", f"one of three files of an image, number {_first + 1}", "all three channels")
-    def _(folder: Path, first: int = _first) -> Written:
-        return ome_set(folder, _CHANNELS)[first], last(_CHANNELS)
-
-
-@reads(PRESENT, "OME-TIFF", "the image's other channels in a file that was renamed", "all channels")
-def _(folder: Path) -> Written:
-    planes = [plane(0), plane(1, "b.ome.tif"), plane(2, "b.ome.tif", ifd=1)]
-    ome(folder / "b.ome.tif", list(_CHANNELS[1:]), "x")
-    return ome(folder / "a.ome.tif", [_CHANNELS[0]], ome_xml(planes, channels=3)), last(_CHANNELS)
-
-
-@reads(PRESENT, "OME-TIFF", "the XML in a companion file", "all channels")
-def _(folder: Path) -> Written:
-    text = ome_xml([plane(n, f"{n}.ome.tif") for n in range(3)], channels=3)
-    (folder / "a.companion.ome").write_text(text)
-    only = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><BinaryOnly MetadataFile="a.companion.ome" '
-    for number, image in enumerate(_CHANNELS):
-        ome(folder / f"{number}.ome.tif", [image], f'{only}UUID="urn:uuid:{number}.ome.tif"/></OME>')
-    return folder / "1.ome.tif", last(_CHANNELS)
-
-
-@refuses(PRESENT, "OME-TIFF", "one of three files of an image, another is missing", "'RFP.ome.tif' is missing")
-def _(folder: Path) -> Written:
-    files = ome_set(folder, _CHANNELS)
-    files[2].unlink()
-    return files[0], None
-
-
-@refuses(PRESENT, "OME-TIFF", "one of three files of an image, another is truncated", "it is truncated")
-def _(folder: Path) -> Written:
-    files = ome_set(folder, _CHANNELS)
-    cut(files[1], 120)
-    return files[0], None
-
-
-@refuses(PRESENT, "OME-TIFF", "one of three files of an image, another has another type", "its pages differ in type")
-def _(folder: Path) -> Written:
-    files = ome_set(folder, _CHANNELS)
-    tiff(files[1], noise(8, 6, dtype="uint8"))
-    return files[0], None
-
-
-for _name in ("../b.ome.tif", "/etc/passwd", "C:b.ome.tif", "inner\\b.ome.tif", ".."):
-
-    @refuses(PRESENT, "OME-TIFF", f"a channel in the file `{_name}`", "must name files of the same folder only")
-    def _(folder: Path, name: str = _name) -> Written:
-        (folder / "inner").mkdir()
-        ome(folder / "b.ome.tif", [_CHANNELS[1]], "x")
-        text = ome_xml([plane(0), plane(1, name)], channels=2)
-        return ome(folder / "inner" / "a.ome.tif", [_CHANNELS[0]], text), None
-
-
-@refuses(PRESENT, "OME-TIFF", "XML of 5 channels, 3 pages", "declares 5 planes")
-def _(folder: Path) -> Written:
-    return ome(folder / "a.ome.tif", list(_CHANNELS), ome_xml(["<TiffData/>"], channels=5)), None
-
-
-@refuses(PRESENT, "OME-TIFF", "XML of 2 channels, 3 pages", "3 pages, of which its OME-XML names 2")
-def _(folder: Path) -> Written:
-    return ome(folder / "a.ome.tif", list(_CHANNELS), ome_xml(["<TiffData/>"], channels=2)), None
-
-
-@refuses(PRESENT, "OME-TIFF", "XML that gives one page to two channels", "gives one page to two planes")
-def _(folder: Path) -> Written:
-    text = ome_xml([plane(0), plane(1)], channels=2)
-    return ome(folder / "a.ome.tif", [_CHANNELS[0]], text), None
-
-
-@refuses(PRESENT, "OME-TIFF", "XML that leaves a channel out", "of which 1 are missing")
-def _(folder: Path) -> Written:
-    text = ome_xml([plane(0), plane(2, ifd=1)], channels=3)
-    return ome(folder / "a.ome.tif", list(_CHANNELS[:2]), text), None
-
-
-@refuses(PRESENT, "OME-TIFF", "pages smaller than the XML says", "not as large as its OME-XML says")
-def _(folder: Path) -> Written:
-    text = ome_xml(["<TiffData/>"], channels=3, size=(16, 6))
-    return ome(folder / "a.ome.tif", list(_CHANNELS), text), None
 
 
 def _first_page_cut(folder: Path, missing: int, **options: object) -> Written:
@@ -261,3 +173,31 @@ def _(folder: Path) -> Written:
 @refuses(PRESENT, "TIFF", "NaN or infinity", "it holds NaN or infinity")
 def _(folder: Path) -> Written:
     return tiff(folder / "a.tif", np.array([[0.0, np.nan], [np.inf, 1]], "float32")), None
+
+
+def _profile(number: int) -> bytes:
+    content = b"ICC_PROFILE\0" + bytes([number, 9]) + b"broken"
+    return b"\xff\xe2" + (len(content) + 2).to_bytes(2, "big") + content
+
+
+@reads(PRESENT, "JPEG", "a colour profile that is damaged", "the values")
+def _(folder: Path) -> Written:
+    plain = jpeg(folder / "b.jpg", smooth()).read_bytes()
+    return jpeg(folder / "a.jpg", smooth(), _profile(1) + _profile(1)), imagecodecs.jpeg_decode(plain)
+
+
+@reads(PRESENT, "JPEG", "metadata behind the header of the frame", "the values")
+def _(folder: Path) -> Written:
+    plain = jpeg(folder / "a.jpg", smooth()).read_bytes()
+    place = plain.index(b"\xff\xc4")
+    (folder / "a.jpg").write_bytes(plain[:place] + _profile(1) + b"\xff\xe1\0\x06info" + plain[place:])
+    return folder / "a.jpg", imagecodecs.jpeg_decode(plain)
+
+
+@refuses(PRESENT, "JPEG", "bytes between its segments that belong to nothing", "its header is damaged")
+def _(folder: Path) -> Written:
+    path = jpeg(folder / "a.jpg", smooth())
+    content = path.read_bytes()
+    place = content.index(b"\xff\xdb")
+    path.write_bytes(content[:place] + b"hello" + content[place:])
+    return path, None

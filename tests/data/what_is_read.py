@@ -9,6 +9,7 @@ from tests.data import (
     reading_cases_colours,
     reading_cases_hostile,
     reading_cases_images,
+    reading_cases_ome,
     reading_cases_palettes,
     reading_cases_whole,
 )
@@ -19,6 +20,7 @@ MODULES = (
     reading_cases_colours,
     reading_cases_hostile,
     reading_cases_images,
+    reading_cases_ome,
     reading_cases_palettes,
     reading_cases_whole,
 )
