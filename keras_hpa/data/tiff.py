@@ -182,7 +182,10 @@ def _decode(planes: Planes, max_bytes: int, series: tifffile.TiffPageSeries | No
 
 
 def _decode_page(page: tifffile.TiffPage, declared: Declared) -> npt.NDArray:
-    array = page.asarray(maxworkers=1)
+    if len(page.dataoffsets) == 1 and not (page.is_tiled or page.is_contiguous):  # its one piece is the page
+        array = next(page.segments(maxworkers=1))[0].reshape(page.shape)
+    else:
+        array = page.asarray(maxworkers=1)
     if array.shape != declared.shape:
         raise Unreadable(f"it decodes to shape {array.shape}, but declares {declared.shape}")
     return declared.intensities(array, palette_of(page, declared))

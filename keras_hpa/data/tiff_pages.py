@@ -16,6 +16,7 @@ from keras_hpa.data.png import check_png
 _MOST_PAGES = 2**16
 _LISTS = {273, 279, 324, 325, 330}  # of strips, tiles, and subordinate pages
 _MOST_IN_LIST = 2**20
+_MOST_IN_TAG = 2**26
 _MEANINGS = {0: "inverted", 1: "gray", 2: "RGB", 3: "palette"}
 _JPEG, _JPEG_2000, _PNG, _WEBP = {6, 7}, {33003, 33004, 33005, 34712}, {34933}, {50001}
 _COMPRESSIONS = {1, 5, 8, 32773, 32946, 34925, 50000} | _JPEG | _JPEG_2000 | _PNG | _WEBP
@@ -53,6 +54,8 @@ def check_chain(file: BinaryIO, size: int) -> None:
                 if code in _LISTS and number > _MOST_IN_LIST:
                     raise Unreadable(f"it has a page in {number} pieces, more than {_MOST_IN_LIST}")
                 num_bytes = number * _SIZES.get(kind, 0)
+                if num_bytes > _MOST_IN_TAG and code not in _LISTS:
+                    raise Unreadable(f"it has metadata of {num_bytes} bytes (tag {code}), more than {_MOST_IN_TAG}")
                 if code < 2**15 and len(value) < num_bytes > size - struct.unpack(order + word, value)[0]:
                     raise Unreadable("it is truncated")  # what a program keeps for itself may be missing
             (page,) = read(word, first + length)
@@ -97,6 +100,8 @@ def check_page(page: tifffile.TiffPage, max_bytes: int) -> Declared:
             height, width = _size_of_segment(page, content, most)
             if height * width > most:
                 raise Unreadable(f"it declares {values} values in a piece that holds {height} x {width}")
+        if page.compression in _JPEG_2000 and 8 * values > 1.5 * declared.num_bytes + 2 * SPARE_BYTES:
+            raise Unreadable(f"it has a piece of {values} values in JPEG 2000, which takes too much memory: use tiles")
     return declared
 
 
