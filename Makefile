@@ -4,11 +4,12 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 # Tests of what is NumPy alone say nothing about a backend; pages are cut from tests of what other tests test too.
-ON_BACKENDS := -m "not slow" --ignore tests/docs --ignore tests/docs_site $(addprefix --ignore tests/,synthetic_atlas) $(addprefix --ignore tests/data/, \
+ON_BACKENDS := -m "not slow" --ignore tests/docs --ignore tests/docs_site \
+	$(addprefix --ignore tests/,synthetic_atlas test_files.py test_stops.py test_damaged_files.py) $(addprefix --ignore tests/data/, \
 	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py \
 	test_write_kaggle_folder.py)
 
-.PHONY: demo demo-inception test test-backends lint type wheel docs docs-serve docs-test figures notebook check clean \
+.PHONY: demo demo-inception test test-backends soak lint type wheel docs docs-serve docs-test figures notebook check clean \
 	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
 demo: .venv/examples
@@ -23,6 +24,10 @@ test: .venv/dev
 test-backends: .venv/backends
 	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
 	KERAS_BACKEND=torch $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
+
+# The long variants of tests of which `make test` runs samples: stops at every operation on files, damaged files.
+soak: .venv/dev
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m soak tests
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ import numpy as np
 import tifffile
 
 from keras_hpa import parse_labels
-from keras_hpa.data.readers import read_image, read_stack
+from keras_hpa.data import read_image, read_stack
 
 
 def main() -> None:

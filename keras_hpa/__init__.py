@@ -3,7 +3,9 @@
 from keras_hpa import atlas as atlas
 from keras_hpa import gapnet_pl as gapnet_pl
 from keras_hpa import plots as plots
-from keras_hpa.callbacks import CalibratedMacroF1 as CalibratedMacroF1
+from keras_hpa import report as report
+from keras_hpa import thresholds as thresholds
+from keras_hpa.callbacks import CrossFittedMacroF1 as CrossFittedMacroF1
 from keras_hpa.callbacks import ReduceLR as ReduceLR
 from keras_hpa.callbacks import TrainingBackup as TrainingBackup
 from keras_hpa.data import ArraySource as ArraySource
@@ -57,5 +59,7 @@ from keras_hpa.synthetic_atlas import SyntheticAtlas as SyntheticAtlas
 from keras_hpa.thresholds import ThresholdCalibrator as ThresholdCalibrator
 from keras_hpa.thresholds import ThresholdLayer as ThresholdLayer
 from keras_hpa.thresholds import ThresholdReport as ThresholdReport
+from keras_hpa.thresholds import cross_fit as cross_fit
+from keras_hpa.thresholds import cross_fit_predict as cross_fit_predict
 
 __version__ = "0.1.0"

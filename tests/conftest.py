@@ -5,6 +5,12 @@ import keras
 import pytest
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that take minutes are run where they are asked for by `-m soak`, whatever else is asked for."""
+    if "soak" not in config.option.markexpr:
+        items[:] = [item for item in items if "soak" not in item.keywords]
+
+
 @pytest.fixture(autouse=True)
 def _seeded_weights():
     keras.utils.set_random_seed(0)

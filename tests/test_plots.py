@@ -1,6 +1,8 @@
+import io
 import sys
 from types import SimpleNamespace
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -24,6 +26,53 @@ def test_learning_curves_show_training_and_validation():
     np.testing.assert_array_equal(loss.lines[1].get_ydata(), _HISTORY["val_loss"])
     assert [text.get_text() for text in accuracy.get_legend().get_texts()] == ["training"]
     assert macro_f1.lines[2].get_xdata()[0] == 2.5, "the learning rate fell after the second epoch"
+
+
+def test_learning_curves_show_all_that_was_logged():
+    history = {"loss": [0.5, 0.4], "macro_f1": [0.1, 0.2], "val_macro_f1": [0.1, 0.2], "learning_rate": [1, 1]}
+    figure = plots.plot_learning_curves(SimpleNamespace(history=history))
+    assert [axes.get_title() for axes in figure.axes] == ["Loss", "Macro-F1"]
+
+
+@pytest.mark.parametrize(
+    ("num_epochs", "validation", "validation_freq", "expected"),
+    [
+        (6, [1, 2, 3], None, [2, 4, 6]),
+        (7, [1, 2, 3], 2, [2, 4, 6]),
+        (5, [1], 3, [3]),
+        (6, [1, 2, 3], [1, 2, 6], [1, 2, 6]),
+        (4, [np.nan, 1, np.nan, 2], None, [2, 4]),
+    ],
+)
+def test_learning_curves_of_epochs_that_were_not_all_validated(num_epochs, validation, validation_freq, expected):
+    history = {"loss": [0.5] * num_epochs, "val_loss": validation}
+    line = plots.plot_learning_curves(history, validation_freq=validation_freq).axes[0].lines[1]
+    np.testing.assert_array_equal(line.get_xdata(), expected)
+    np.testing.assert_array_equal(line.get_ydata(), np.array(validation)[np.isfinite(validation)])
+
+
+def test_learning_curves_of_a_metric_with_several_values():
+    figure = plots.plot_learning_curves({"f1": np.arange(6).reshape(3, 2)})
+    np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), [1, 3, 5])
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["training"]
+
+
+def test_no_text_of_a_user_is_read_as_math():
+    text = "$\\x$ <b> & Région"
+    image, calibrator = np.ones((8, 8, 1)), _calibrator()
+    figures = [
+        plots.plot_channels(image, [text], title=text),
+        plots.plot_activation_maps(image, image, [text], [text], title=text),
+        plots.plot_learning_curves({text: [1, 2]}),
+        plots.plot_thresholds(calibrator, [text] * 3),
+    ]
+    fitted = ThresholdCalibrator("max_f1", class_names=[text]).fit([[0.2], [0.7]], [[0], [1]])
+    figures.append(plots.plot_threshold_curves(fitted, [[0.2], [0.7]], [[0], [1]]))
+    for figure in figures:
+        shown = figure.findobj(lambda artist: text in getattr(artist, "get_text", str)())
+        assert shown
+        assert not any(artist.get_parse_math() for artist in shown)
+        figure.savefig(io.BytesIO(), format="svg")
 
 
 def test_learning_curves_refuse_a_name_that_was_not_logged():
@@ -77,7 +126,7 @@ def test_channels_refuse_wrong_input(shape, arguments, message):
 def _calibrator(**changes):
     values = {
         "thresholds_": np.array([0.3, np.inf, 0.7]),
-        "scores_": np.array([0.5, 0.0, 1.0]),
+        "f_beta_": np.array([0.5, np.nan, 1.0]),
         "support_": np.array([10, 0, 3]),
         "class_names": None,
         "from_logits": False,
@@ -91,7 +140,7 @@ def test_thresholds_mark_what_is_never_predicted():
     drawn, never = (np.ma.filled(c.get_offsets(), np.nan) for c in threshold.collections)
     np.testing.assert_allclose(drawn[:, 0], [0.3, np.nan, 0.7])
     np.testing.assert_array_equal(never, [[0, 1]])
-    assert score.get_title() == "F1 (mean of all 0.500)"
+    assert score.get_title() == "F1 (mean 0.750)"
     assert [text.get_text() for text in support.texts] == ["10", "0", "3"]
     assert [label.get_text() for label in threshold.get_yticklabels()] == list(atlas.CLASS_NAMES[:3])
 
@@ -114,8 +163,8 @@ def test_threshold_curves_show_the_chosen_point_on_the_curve(from_logits):
     assert len([axes for axes in figure.axes if axes.axison]) == 6
     for column in (0, 1, 3, 4, 5):
         curve, interval, point = figure.axes[column].lines
-        assert curve.get_ydata().max() == pytest.approx(calibrator.scores_[column])
-        assert point.get_ydata()[0] == pytest.approx(calibrator.scores_[column])
+        assert curve.get_ydata().max() == pytest.approx(calibrator.f_beta_[column])
+        assert point.get_ydata()[0] == pytest.approx(calibrator.f_beta_[column])
         low, high = interval.get_ydata()
         assert low < point.get_ydata()[0] < high
         logit = calibrator.thresholds_[column]
@@ -146,19 +195,37 @@ def test_activation_maps_glow_over_the_merge():
     panels = [axes for axes in figure.axes if axes.images]
     assert [axes.get_title() for axes in panels] == ["merge", *"abcde"]
     np.testing.assert_allclose(panels[0].images[0].get_array()[2, 2], (0, 1, 0))
-    for number, axes in enumerate(panels[1:], start=1):
-        glow = axes.images[1]
-        assert glow.get_array()[2, 3] == (number if number < 5 else 0)
-        assert glow.get_alpha()[0, 0] == 0
+    seen = plots.glow(plots.displayed(image, atlas.CHANNELS), maps)
+    for number, axes in enumerate(panels[1:]):
+        picture = axes.images[0].get_array()
+        np.testing.assert_array_equal(picture, seen.pictures[number])
+        assert not picture[0, 0].any(), "nothing glows where the map is 0"
+        assert (picture[2, 3] != panels[5].images[0].get_array()[2, 3]).all() == (number < 4)
+    np.testing.assert_allclose(seen.highest[:4], np.percentile(maps[..., :4], 99.8, axis=(0, 1)))
     assert figure.axes[-1].get_xlabel() == "contribution to the logit"
 
 
 def test_a_class_that_was_hardly_seen_stays_dark():
     maps = np.ones((6, 8, 3)) * [2.0, 0.5, 0.01]
-    figure = plots.plot_activation_maps(np.zeros((6, 8, 4)), maps)
-    assert [axes.images[1].get_clim()[1] for axes in figure.axes[1:4]] == [2, 0.5, 0.5]
-    nothing = plots.plot_activation_maps(np.zeros((6, 8, 4)), -maps)
-    assert not nothing.axes[1].images[1].get_alpha().any()
+    shown = plots.displayed(np.zeros((6, 8, 4)), atlas.CHANNELS)
+    seen = plots.glow(shown, maps)
+    np.testing.assert_array_equal(seen.highest, [2, 0.5, 0.5])
+    brightness = seen.pictures.mean(axis=(1, 2, 3))
+    assert brightness[0] == brightness[1] > 5 * brightness[2]
+    assert not plots.glow(shown, -maps).pictures.any()
+
+
+def test_pixels_are_those_of_two_layers_that_matplotlib_draws():
+    rng = np.random.default_rng(0)
+    image, maps = rng.random((6, 8, 2)), rng.normal(size=(6, 8, 1))
+    shown = plots.displayed(image, ["red", "DAPI"])
+    seen = plots.glow(shown, maps)
+    share = np.clip(maps / seen.highest, 0, 1)
+    over = matplotlib.colormaps["inferno"](share[..., 0])[..., :3]
+    under = 0.6 * (0.6 * shown.merge.mean(axis=-1, keepdims=True) + 0.4 * shown.merge)
+    cover = 0.9 * np.sqrt(share)
+    np.testing.assert_allclose(seen.pictures[0], under * (1 - cover) + over * cover)
+    np.testing.assert_allclose(shown.panels.sum(axis=0).clip(0, 1), shown.merge)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,16 @@
 """ReduceLR: a smaller learning rate when training stalls, with presets and checked arguments."""
 
+import logging
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import keras
 
+_LOG = logging.getLogger(__name__)
+_STEPS = ("train_step", "test_step", "compute_metrics")  # a model with its own logs what it likes
 _PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "report": {"monitor": "val_loss", "mode": "min", "factor": 0.5, "patience": 3, "min_delta": 1e-4},
@@ -50,7 +55,9 @@ class ReduceLR(keras.callbacks.ReduceLROnPlateau):
 
     Raises:
         ValueError: if an argument is impossible; when training begins, if `monitor` was neither compiled nor stands
-            in `callback_metrics`; at the end of the first epoch, if it was not logged.
+            in `callback_metrics`, or the learning rate is a schedule; at the end of the first epoch, if it was not
+            logged. Where that epoch had no validation, as under `validation_freq=2`, a line of the log says so, and
+            the error waits for the last epoch.
         TypeError: if an argument is unknown.
 
     Example:
@@ -76,7 +83,7 @@ class ReduceLR(keras.callbacks.ReduceLROnPlateau):
         cooldown: int = 0,
         min_lr: float = 0.0,
         verbose: int = 0,
-        callback_metrics: Sequence[str] = ("val_calibrated_macro_f1",),
+        callback_metrics: Sequence[str] = ("val_cross_fitted_macro_f1",),
     ) -> None:
         if preset not in _PRESETS:
             raise ValueError(f"`preset` must be one of {', '.join(map(repr, _PRESETS))}. Received: {preset!r}")
@@ -100,25 +107,49 @@ class ReduceLR(keras.callbacks.ReduceLROnPlateau):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
-        compiled = _compiled_names(self.model)
-        if compiled and self.monitor.removeprefix("val_") not in compiled and self.monitor not in self.callback_metrics:
+        self._logged = False
+        for optimizer in getattr(self.model.optimizer, "optimizers", [self.model.optimizer]):
+            if not isinstance(optimizer.learning_rate, keras.Variable):
+                schedule = optimizer.get_config().get("learning_rate")
+                raise ValueError(
+                    "The optimizer's learning rate must be a number, which a callback can lower, and not a schedule. "
+                    f"Received: {schedule.get('class_name') if isinstance(schedule, dict) else schedule!r}"
+                )
+        compiled, name = _compiled_names(self.model), self.monitor.removeprefix("val_")
+        # Keras numbers metrics of one name, and puts "weighted_" before those that take weights.
+        known = {name, re.sub(r"_\d+$", "", name), name.removeprefix("weighted_")} & set(compiled)
+        if compiled and not known and self.monitor not in self.callback_metrics:
             raise ValueError(
                 f"`monitor` must name the loss or a compiled metric, with or without 'val_' ({', '.join(compiled)}), "
                 f"or stand in `callback_metrics`. Received: {self.monitor!r}"
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.monitor not in (logs or {}):
+        logs = {} if logs is None else logs
+        self._logged = self._logged or self.monitor in logs
+        if self.monitor not in logs and not self._validation_may_come(epoch, logs):
             raise ValueError(
                 f"`monitor` was not logged in epoch {epoch + 1}; was `validation_data` given to `fit`, and does the "
                 "callback that logs it stand before this one? "
-                f"Logged: {', '.join(logs or {})}. Received: {self.monitor!r}"
+                f"Logged: {', '.join(logs)}. Received: {self.monitor!r}"
             )
         if self.min_relative_delta and self.best is not None:
             # Keras turns the sign once, in the epoch in which it chooses the comparison.
             turned = self.mode == "min" and self.monitor_op is not None
             self.min_delta = self.min_relative_delta * abs(float(self.best)) * (-1 if turned else 1)
-        super().on_epoch_end(epoch, logs)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Learning rate reduction is conditioned on metric")
+            super().on_epoch_end(epoch, logs)
+
+    def _validation_may_come(self, epoch: int, logs: dict[str, Any]) -> bool:
+        """Whether this is an epoch that `validation_freq` leaves out."""
+        if self._logged:
+            return True
+        if not self.monitor.startswith("val_") or any(name.startswith("val_") for name in logs):
+            return False
+        if not epoch:
+            _LOG.warning("ReduceLR: %r was not logged in epoch 1; the learning rate stays until it is", self.monitor)
+        return epoch + 1 < self.params.get("epochs", 0)
 
 
 def _check(settings: dict[str, Any]) -> None:
@@ -142,6 +173,7 @@ def _compiled_names(model: keras.Model) -> list[str]:
     metrics = [*(config.get("metrics") or []), *(config.get("weighted_metrics") or [])]
     if (
         not config
+        or any(getattr(type(model), step) is not getattr(keras.Model, step) for step in _STEPS)
         or isinstance(config.get("loss"), list | tuple)
         or not all(isinstance(m, str | dict) for m in metrics)
     ):

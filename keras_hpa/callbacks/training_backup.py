@@ -1,8 +1,11 @@
 """TrainingBackup: everything a training needs to go on as if it had not been interrupted."""
 
 import csv
+import hashlib
 import json
 import os
+import re
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_hpa.files import replacing
+from keras_hpa.files import hold, not_as_expected, read_manifest, replacing, write_json
 
-_VERSION = 1
+_FORMAT, _VERSION = "keras_hpa backup", 1
+_WEIGHTS = re.compile(r"backup-[0-9]{4,9}-[0-9a-f]{8}\.weights\.h5")
 _STATE_NAMES = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")
 
 
@@ -23,22 +27,24 @@ class TrainingBackup(keras.callbacks.Callback):
     after a crash `ReduceLROnPlateau` has forgotten the best value and its patience, `ModelCheckpoint` overwrites a
     better model by a worse one, and the history starts anew. This one keeps these as well. After an epoch the
     directory holds `backup.json`, the weights it names (with the optimizer and the state of the dropout layers), and
-    `history.csv` for reading. A crash while it writes leaves the backup of the epoch before.
+    `history.csv` for reading. A crash while it writes, a power cut too, leaves the backup of the epoch before.
 
     Put it last in the list of callbacks: the others forget their state when training begins, and it gives it back.
 
     Args:
-        directory: where the backup lies; made when the first epoch ends.
+        directory: where the backup lies; made when training begins, and locked until it ends.
         callbacks: the callbacks whose state is kept: `ReduceLR`, `ModelCheckpoint`, `EarlyStopping` and their like.
         settings: values, as JSON knows them, that must be the same when the training goes on, such as batch size
             and seed.
 
     Attributes:
-        history: one list per logged name, one value per epoch, over all parts of the training.
+        history: one list per logged name, one value per epoch (a list where a metric has several), over all parts of
+            the training.
 
     Raises:
         ValueError: if one of `callbacks` holds weights of its own; from `restore`, if the backup belongs to other
-            callbacks, other settings or another model.
+            callbacks, other settings or another model, or is damaged; when training begins, if another process
+            trains with the same directory.
 
     Example:
         ```python
@@ -65,25 +71,25 @@ class TrainingBackup(keras.callbacks.Callback):
         self.directory = Path(directory)
         self.callbacks = tuple(callbacks)
         self.settings = dict(settings or {})
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[Any]] = {}
         self._states: list[dict[str, Any]] | None = None
         self._learning_rate = float("nan")
+        self._lock: Any = None
+        self._weights = ""
 
     def restore(self, model: keras.Model) -> int:
         """Loads the last backup into a compiled model and returns how many epochs it has seen: 0 without a backup."""
         path = self.directory / "backup.json"
         if not path.exists():
             return 0
-        state = json.loads(path.read_text())
-        if state.get("version") != _VERSION:
-            raise ValueError(f"{path} must be a backup of version {_VERSION}. Received: {state.get('version')!r}")
+        state = read_backup(path)
         self._check(state, path)
         if not model.compiled:
             raise ValueError(f"`model` must be compiled before a backup is restored. Received: {model.name!r}")
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         random_states = _random_states(model)
-        if len(random_states) != len(state["random_states"]):
+        if [tuple(variable.shape) for variable in random_states] != [(len(one),) for one in state["random_states"]]:
             raise ValueError(f"`model` must be the one of the backup {path}. Received: {model.name!r}, which differs")
         try:
             model.load_weights(self.directory / state["weights"])
@@ -93,23 +99,31 @@ class TrainingBackup(keras.callbacks.Callback):
             ) from error
         for variable, value in zip(random_states, state["random_states"], strict=True):
             variable.assign(np.asarray(value, dtype=variable.dtype))
-        self.history = state["history"]
-        self._states = [callback["state"] for callback in state["callbacks"]]
+        self.history = _from_json(state["history"])
+        self._states = [_from_json(callback["state"]) for callback in state["callbacks"]]
         self._set_states()
+        self._weights = state["weights"]
         return int(state["epochs"])
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._lock = self._lock or hold(self.directory, wait=False)
         if self._states is None:
             self.history = {}
             return
         self._set_states()
         self._states = None
+        self._finish()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._lock is not None:
+            self._lock.lock.release(force=True)
+            self._lock = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        values = {name: float(value) for name, value in (logs or {}).items()}
+        values = {name: np.asarray(value, np.float64).tolist() for name, value in (logs or {}).items()}
         values.setdefault("learning_rate", self._learning_rate)
         for name in dict.fromkeys([*self.history, *values]):
             self.history.setdefault(name, [float("nan")] * epoch).append(values.get(name, float("nan")))
@@ -137,31 +151,91 @@ class TrainingBackup(keras.callbacks.Callback):
             )
 
     def _write(self, epochs: int) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        weights = self.directory / f"epoch-{epochs:04d}.weights.h5"
+        weights = self.directory / f"backup-{epochs:04d}-{secrets.token_hex(4)}.weights.h5"
         with replacing(weights) as temporary:
             self.model.save_weights(temporary)
         state = {
-            "version": _VERSION,
             "epochs": epochs,
             "weights": weights.name,
+            "sha256": _sha256(weights),
             "random_states": [keras.ops.convert_to_numpy(v).tolist() for v in _random_states(self.model)],
-            "history": self.history,
-            "callbacks": [{"name": type(c).__name__, "state": _state(c)} for c in self.callbacks],
+            "history": _to_json(self.history),
+            "callbacks": [{"name": type(c).__name__, "state": _to_json(_state(c))} for c in self.callbacks],
             "settings": self.settings,
         }
-        with replacing(self.directory / "backup.json") as temporary:
-            temporary.write_text(json.dumps(state, indent=1))
-        for old in self.directory.glob("epoch-*.weights.h5"):
-            if old != weights:
-                old.unlink()
-        self._write_history()
+        write_json(self.directory / "backup.json", _FORMAT, _VERSION, state)
+        self._weights = weights.name
+        self._finish()
 
-    def _write_history(self) -> None:
-        with replacing(self.directory / "history.csv") as temporary, temporary.open("w", newline="") as file:
+    def _finish(self) -> None:
+        """Does what follows a backup: removes weights that it does not name, and writes its history for reading."""
+        for path in self.directory.iterdir():
+            if path.name != self._weights and _WEIGHTS.fullmatch(path.name):
+                path.unlink()
+        with (
+            replacing(self.directory / "history.csv") as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(["epoch", *self.history])
             writer.writerows([i + 1, *row] for i, row in enumerate(zip(*self.history.values(), strict=True)))
+
+
+def read_backup(path: Path) -> dict[str, Any]:
+    """Reads `backup.json` and sees that the weights beside it are those that it names.
+
+    Raises:
+        ValueError: if one of the two is damaged; file and field are named.
+    """
+    state = read_manifest(path, _FORMAT, {_VERSION: _FIELDS})
+    for name, values in state["history"].items():
+        if len(values) != state["epochs"]:
+            raise not_as_expected(path, f"history.{name}", f"{state['epochs']} values", values)
+    weights = path.parent / state["weights"]
+    if not weights.is_file() or _sha256(weights) != state["sha256"]:
+        raise not_as_expected(path, "weights", "a file of weights with the digest of field 'sha256'", weights.name)
+    return state
+
+
+def _is_number(value: Any) -> bool:
+    """a number, or the text NaN, Infinity or -Infinity, or a list of them"""
+    if isinstance(value, list):
+        return all(map(_is_number, value))
+    return (type(value) in (int, float) and abs(value) < 2**1023) or value in ("NaN", "Infinity", "-Infinity")
+
+
+def _names_weights(value: Any) -> bool:
+    """the name of a file of weights"""
+    return isinstance(value, str) and _WEIGHTS.fullmatch(value) is not None
+
+
+_FIELDS = {
+    "epochs": range(1, 10**9),
+    "weights": _names_weights,
+    "sha256": str,
+    "random_states": [[range(2**32)]],
+    "history": {str: [_is_number]},
+    "callbacks": [{"name": str, "state": {str: (_is_number, bool, None)}}],
+    "settings": {str: object},
+}
+
+
+def _to_json(value: Any) -> Any:
+    """JSON has no NaN and no infinity; they become text."""
+    return json.loads(json.dumps(value), parse_constant=str)
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _from_json(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_from_json(one) for one in value]
+    return float(value) if isinstance(value, str) else value
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _state(callback: keras.callbacks.Callback) -> dict[str, Any]:

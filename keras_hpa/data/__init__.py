@@ -13,6 +13,8 @@ from keras_hpa.data.folders import write_submission as write_submission
 from keras_hpa.data.multi_channel_sequence import MultiChannelSequence as MultiChannelSequence
 from keras_hpa.data.near_duplicates import near_duplicate_groups as near_duplicate_groups
 from keras_hpa.data.packed_source import PackedSource as PackedSource
+from keras_hpa.data.read_image import read_image as read_image
+from keras_hpa.data.read_stack import read_stack as read_stack
 from keras_hpa.data.resizing import check_image_size as check_image_size
 from keras_hpa.data.samples import Samples as Samples
 from keras_hpa.data.sampling import RareLabels as RareLabels

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.data.byte_order import to_native
+
 
 class ArraySource:
     """A source of arrays in memory: for images that are loaded already, and for tests.
@@ -57,4 +59,4 @@ class ArraySource:
         return f"ArraySource({len(self)} samples, channels={self.channels})"
 
     def read(self, index: int) -> npt.NDArray:
-        return np.asarray(self.images[index])
+        return to_native(self.images[index])

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.dihedral import SYMMETRIES, apply_symmetry
+from keras_hpa.data.resizing import to_type
 
 Augmentation = Callable[[npt.NDArray, np.random.Generator], npt.NDArray]
 """Takes an image and a random generator, gives the changed image."""
@@ -57,14 +58,9 @@ class ChannelGain:
         num_channels = image.shape[-1]
         limit = float(np.log1p(self.gain))
         gains = np.exp(rng.uniform(-limit, limit, size=num_channels), dtype=np.float32)
-        is_integer = image.dtype.kind in "iu"
-        scale = np.iinfo(image.dtype).max if is_integer else 1.0
+        scale = float(np.iinfo(image.dtype).max) if image.dtype.kind in "iu" else 1.0
         offsets = np.multiply(rng.uniform(-self.offset, self.offset, size=num_channels), scale, dtype=np.float32)
-        changed = image * gains + offsets
-        if is_integer:
-            limits = np.iinfo(image.dtype)
-            changed = np.clip(np.rint(changed), limits.min, limits.max)
-        return changed.astype(image.dtype)
+        return to_type(image * gains + offsets, image.dtype)
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {"dihedral": random_symmetry}

@@ -1,11 +1,14 @@
 """What is in a batch: a pure function of seed, pass and place."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.augmentation import Augmentation
+from keras_hpa.data.byte_order import to_native
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.sampling import Sampler
 from keras_hpa.data.source import Source
@@ -69,24 +72,29 @@ class BatchRecipe:
         places = self.places(number)
         return self._order(number // self.batches_per_pass)[places.start : places.stop]
 
+    def ids(self, number: int) -> list[str]:
+        """Gives the ids of the samples of batch `number`."""
+        return [self.source.ids[sample] for sample in self.samples(number)]
+
     def image(self, number: int, place: int) -> npt.NDArray:
         """Makes the image at one of `places(number)`, complete but for its scale if nothing needs that before."""
         pass_number = number // self.batches_per_pass
         sample = int(self._order(pass_number)[place])
-        image = read = self.source.read(sample)
-        if image.ndim != 3 or image.shape[2] != len(self.source.channels) or image.dtype.kind not in "iuf":
-            raise ValueError(
-                f"`source.read` must give integers or floats of shape (height, width, {len(self.source.channels)}). "
-                f"Received: {image.dtype} of shape {image.shape} for sample {self.source.ids[sample]!r}"
-            )
-        if self.image_size is not None:
-            image = resize_image(image, self.image_size, self.interpolation)
+        name = f"sample {self.source.ids[sample]!r}"
+        with _naming(name, "`source.read`"):
+            image = read = self._read(sample)
+        with _naming(name, "Resizing"):
+            if self.image_size is not None:
+                image = resize_image(image, self.image_size, self.interpolation)
         if self.augmentations:
             index, count = self.shard
             rng = np.random.default_rng([self.seed, pass_number, place * count + index])
             image = self._scaled(image)
-            # What the source holds is not the augmentation's to change.
-            image = self._augment(image.copy() if image is read else image, rng)
+            with _naming(name, "`augment`"):
+                # What the source holds is not the augmentation's to change.
+                image = self._augment(image.copy() if image is read else image, rng)
+                if image.dtype.kind == "f" and not np.isfinite(image).all() and np.isfinite(read).all():
+                    raise ValueError("`augment` must give finite numbers. Received: NaN or infinity")
         return image
 
     def type_in_batch(self, image: npt.NDArray) -> np.dtype:
@@ -101,12 +109,21 @@ class BatchRecipe:
         else:
             np.divide(image, divisor, out=out, dtype=np.float32)
 
+    def _read(self, sample: int) -> npt.NDArray:
+        image = to_native(self.source.read(sample))
+        if image.ndim != 3 or image.shape[2] != len(self.source.channels) or image.dtype.kind not in "iuf":
+            raise ValueError(
+                f"`source.read` must give integers or floats of shape (height, width, {len(self.source.channels)}). "
+                f"Received: {image.dtype} of shape {image.shape}"
+            )
+        return image
+
     def _augment(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
         for augmentation in self.augmentations:
             changed = np.asarray(augmentation(image, rng))
             if changed.ndim != 3 or changed.shape[2] != image.shape[2]:
                 raise ValueError(f"`augment` must keep the shape {image.shape}. Received: {changed.shape}")
-            if image.dtype.kind in "iu" and changed.dtype != image.dtype:
+            if changed.dtype != image.dtype and (image.dtype.kind in "iu" or changed.dtype.kind not in "iuf"):
                 raise ValueError(
                     f"`augment` must keep the type {image.dtype}: round and clip. Received: {changed.dtype}"
                 )
@@ -160,3 +177,17 @@ class BatchRecipe:
                 f"{self.samples_per_pass} in pass 0"
             )
         return order
+
+
+@contextmanager
+def _naming(name: str, what: str) -> Iterator[None]:
+    """Lets an error say which sample it is about; Keras hands no more of it on than the message."""
+    try:
+        yield
+    except Exception as error:
+        if name in str(error):
+            raise
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+        if isinstance(error, ValueError) and "Received: " in str(error):
+            raise kind(f"{error} for {name}") from error
+        raise kind(f"{what} must not fail. Received: {type(error).__name__}: {error} for {name}") from error

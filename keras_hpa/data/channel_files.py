@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data.readers import read_image
-from keras_hpa.data.sample_paths import check_below, check_names, check_pattern
+from keras_hpa.data.image_content import MAX_BYTES
+from keras_hpa.data.read_image import read_image
+from keras_hpa.data.sample_paths import check_names, check_pattern
 
 
 class ChannelFiles:
@@ -25,6 +26,7 @@ class ChannelFiles:
         pattern: a file's path below `root`, with `{id}` and `{channel}` where they belong.
         missing: "error", or "zeros" for a dark image in place of a channel whose file does not exist. `filled` says
             which these are, and `validate` counts them.
+        max_bytes: a channel that would take more when decoded is refused before it is.
 
     Raises:
         FileNotFoundError: if `root` is not a folder; from `read`, if a channel's file is missing.
@@ -51,12 +53,14 @@ class ChannelFiles:
         channels: Sequence[str],
         pattern: str = "{id}_{channel}.png",
         missing: str = "error",
+        max_bytes: int = MAX_BYTES,
     ):
         self.root = Path(root)
         self.ids = check_names("ids", ids)
         self.channels = check_names("channels", channels)
         self.pattern = pattern
         self.missing = missing
+        self.max_bytes = max_bytes
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
         check_pattern(pattern, {"id"} if len(self.channels) == 1 else {"id", "channel"})
@@ -88,7 +92,9 @@ class ChannelFiles:
 
     def select_channels(self, names: Sequence[str]) -> "ChannelFiles":
         """Makes the same source with some of its channels; the files of the others are not opened."""
-        return ChannelFiles(self.root, self.ids, channels=names, pattern=self.pattern, missing=self.missing)
+        return ChannelFiles(
+            self.root, self.ids, channels=names, pattern=self.pattern, missing=self.missing, max_bytes=self.max_bytes
+        )
 
     def path(self, index: int, channel: str) -> Path:
         """Gives the path of the file that holds one channel of one sample, whether it exists or not."""
@@ -115,8 +121,7 @@ class ChannelFiles:
     def _read_channel(self, index: int, channel: str) -> npt.NDArray | None:
         path = self.path(index, channel)
         try:
-            check_below(path, self.root)
-            return read_image(path)
+            return read_image(path, max_bytes=self.max_bytes, root=self.root)
         except FileNotFoundError as error:
             if self.missing == "zeros":
                 return None

@@ -1,13 +1,15 @@
 """A source of samples whose channels lie in one file together."""
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy.typing as npt
 
-from keras_hpa.data.readers import read_stack
-from keras_hpa.data.sample_paths import check_below, check_names, check_pattern
+from keras_hpa.data.image_content import MAX_BYTES
+from keras_hpa.data.read_stack import read_stack
+from keras_hpa.data.sample_paths import check_names, check_pattern
 
 
 class ChannelStacks:
@@ -20,6 +22,7 @@ class ChannelStacks:
             calls them, or "0", "1", ... Where a file names its channels, the names are held against these.
         pattern: a file's path below `root`, with `{id}` where it belongs.
         axes: what the axes of the files are, such as "CYX"; read from each file unless given.
+        max_bytes: a file whose image would take more when decoded is refused before it is.
 
     Raises:
         FileNotFoundError: if `root` is not a folder, or a sample's file is missing.
@@ -45,11 +48,14 @@ class ChannelStacks:
         channels: Sequence[str] | None = None,
         pattern: str = "{id}.tif",
         axes: str | None = None,
+        max_bytes: int = MAX_BYTES,
     ):
         self.root = Path(root)
         self.ids = check_names("ids", ids)
         self.pattern = pattern
         self.axes = axes
+        self.max_bytes = max_bytes
+        self._first_names: tuple[str, ...] | None = None
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
         check_pattern(pattern, {"id"})
@@ -79,23 +85,49 @@ class ChannelStacks:
 
     def read(self, index: int) -> npt.NDArray:
         image, names = self._read(index)
-        if image.shape[2] != len(self.channels) or (names is not None and not _agree(names, self.channels)):
+        if image.shape[2] != len(self.channels) or not _agree(names, self.channels, partly=False):
             found = f"{image.shape[2]} channels" if names is None else f"channels {names}"
             raise ValueError(
                 f"Sample {self.ids[index]!r} must have the channels {self.channels}. "
                 f"Received: {found} in {os.fspath(self.path(index))!r}"
             )
+        if index and names is not None and _plain(names) != _plain(self.channels):
+            others = self._names_of_first()
+            if not _agree(names, others, partly=True):
+                raise ValueError(
+                    f"All samples must have their channels in one order. Received: sample {self.ids[index]!r} with "
+                    f"channels {names} in {os.fspath(self.path(index))!r}, but sample {self.ids[0]!r} with {others}"
+                )
         return image
+
+    def _names_of_first(self) -> tuple[str, ...] | None:
+        """What the first file calls its channels, for names of one's own say nothing of the files' order."""
+        if self._first_names is None:
+            try:
+                self._first_names = self._read(0)[1] or ()
+            except (ValueError, FileNotFoundError):  # an error of its own, where it is read
+                self._first_names = ()
+        return self._first_names or None
 
     def _read(self, index: int) -> tuple[npt.NDArray, tuple[str, ...] | None]:
         path = self.path(index)
         try:
-            check_below(path, self.root)
-            return read_stack(path, axes=self.axes)
+            return read_stack(path, axes=self.axes, max_bytes=self.max_bytes, root=self.root)
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"Sample {self.ids[index]!r}: {error}") from None
 
 
-def _agree(names: tuple[str, ...], channels: tuple[str, ...]) -> bool:
-    """Own names for a file's channels are welcome; the file's names in another order are a mix-up."""
-    return names == channels or not set(names) & set(channels)
+def _agree(names: tuple[str, ...] | None, channels: tuple[str, ...] | None, *, partly: bool) -> bool:
+    """Own names for a file's channels are welcome; a name that stands in another place is a mix-up."""
+    if names is None or channels is None:
+        return True
+    pairs = [(theirs, ours) for theirs, ours in zip(_plain(names), _plain(channels), strict=False) if theirs and ours]
+    different = {name for theirs, ours in pairs if theirs != ours for name in (theirs, ours)}
+    shared = {theirs for theirs, _ in pairs} & {ours for _, ours in pairs}
+    return not (different & shared if partly else different and shared)
+
+
+def _plain(names: tuple[str, ...]) -> list[str]:
+    """Names as people compare them: "DAPI", "dapi" and " Dapi" are one, and so are "Alexa 488" and "alexa-488"."""
+    folded = [unicodedata.normalize("NFKC", name).casefold() for name in names]
+    return ["".join(letter for letter in name if letter.isalnum()) or name for name in folded]

@@ -1,7 +1,8 @@
 """From a source to batches for `fit`, `evaluate` and `predict`."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,10 +11,12 @@ import numpy.typing as npt
 
 from keras_hpa.data.augmentation import Augmentation, resolve_augmentations
 from keras_hpa.data.batch_recipe import BatchRecipe
-from keras_hpa.data.read_ahead import ReadAhead
+from keras_hpa.data.read_ahead import ReadAhead, make_batch
+from keras_hpa.data.readings import CurrentEpoch, Reading, takes_reading
 from keras_hpa.data.resizing import INTERPOLATIONS, check_image_size
 from keras_hpa.data.sampling import SAMPLERS, RareLabels, Sampler
 from keras_hpa.data.source import Source, labels_of, subset
+from keras_hpa.data.worker_pool import WorkerPool
 
 
 class MultiChannelSequence(keras.utils.PyDataset):
@@ -61,9 +64,9 @@ class MultiChannelSequence(keras.utils.PyDataset):
         max_queue_size: how many batches are kept ready.
 
     Attributes:
-        epoch: the epoch that is read next. It moves on when Keras has read a whole epoch in `fit` or `evaluate`, not
-            in `predict`, and may be set between two calls of `fit`. Hand `evaluate` a sequence of its own while `fit`
-            goes on with this one.
+        epoch: the epoch whose batches `sequence[index]` gives. `fit` moves it on when it has trained on a whole epoch;
+            `evaluate`, `predict`, copying, looking at batches and reading attributes leave it. It may be set, in the
+            middle of `fit` too, which goes on with that epoch.
 
     Raises:
         ValueError: if an argument is not as above; from reading a batch, if a sample cannot be read or its size or type
@@ -102,11 +105,15 @@ class MultiChannelSequence(keras.utils.PyDataset):
         use_multiprocessing: bool = False,
         max_queue_size: int = 2,
     ):
-        super().__init__()
         _check_at_least(1, batch_size=batch_size, max_queue_size=max_queue_size)
         _check_at_least(0, seed=seed, initial_epoch=initial_epoch, workers=0 if workers is None else workers)
         if batches_per_epoch is not None:
             _check_at_least(1, batches_per_epoch=batches_per_epoch)
+        if not isinstance(source, Source):
+            raise TypeError(
+                "`source` must be a Source, with `ids`, `channels`, `len` and `read`; arrays become one by "
+                f"ArraySource. Received: {type(source).__name__}"
+            )
         if not len(source):
             raise ValueError("`source` must have a sample at least. Received: none")
         if dtype not in ("float32", "source"):
@@ -115,6 +122,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
             raise ValueError(f"`max_value` must be positive, and dtype='float32'. Received: {max_value}, {dtype!r}")
         if interpolation not in INTERPOLATIONS:
             raise ValueError(f"`interpolation` must be one of {sorted(INTERPOLATIONS)}. Received: {interpolation!r}")
+        super().__init__(_num_cores() if workers is None else workers, use_multiprocessing, max_queue_size)
         self.source = source
         labels = labels_of(source, labels)
         self.labels = None if labels is None else _check_labels(labels, len(source))
@@ -130,7 +138,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
         self.interpolation = interpolation
         self.shard = shard
         self.initial_epoch = initial_epoch
-        self.epoch = initial_epoch
+        self._current = CurrentEpoch(initial_epoch)
         self._recipe = BatchRecipe(
             source,
             batch_size=batch_size,
@@ -143,13 +151,9 @@ class MultiChannelSequence(keras.utils.PyDataset):
             max_value=max_value,
             shard=(0, 1) if shard is None else _check_shard(shard),
         )
-        self._read_ahead = ReadAhead(
-            self._recipe,
-            workers=_num_cores() if workers is None else workers,
-            use_processes=use_multiprocessing,
-            depth=max_queue_size,
-        )
-        self._reading = _Reading()
+        run = partial(make_batch, self._recipe) if use_multiprocessing else None
+        self._pool = WorkerPool(self._workers, run)
+        self._by_hand = self._reader(in_turn=True)
 
     def __len__(self) -> int:
         return self.batches_per_pass if self.batches_per_epoch is None else self.batches_per_epoch
@@ -157,10 +161,12 @@ class MultiChannelSequence(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Any:
         if not -len(self) <= index < len(self):
             raise IndexError(f"`index` must lie in 0 to {len(self) - 1}. Received: {index}")
-        first = self.epoch * len(self)
-        number = first + self._reading.place(index % len(self))
-        images = self._read_ahead.get(number, first + len(self))
-        return images if self.labels is None else (images, self.labels[self._recipe.samples(number)])
+        return self._by_hand.get(self.epoch, index % len(self))
+
+    def __iter__(self) -> Iterator[Any]:
+        reading = self._reading()
+        for index in range(len(self)):
+            yield reading[index]
 
     def __repr__(self) -> str:
         size = "of their own size" if self.image_size is None else f"of {self.image_size[0]}x{self.image_size[1]}"
@@ -188,49 +194,44 @@ class MultiChannelSequence(keras.utils.PyDataset):
             dtype=self.dtype,
             max_value=self.max_value,
             interpolation=self.interpolation,
-            workers=self._read_ahead.workers,
-            use_multiprocessing=self._read_ahead.use_processes,
-            max_queue_size=self._read_ahead.depth,
+            workers=self._workers,
+            use_multiprocessing=self.use_multiprocessing,
+            max_queue_size=self.max_queue_size,
         )
         sequence.labels = None
+        sequence._by_hand = sequence._reader(in_turn=True)
         return sequence
 
-    # Keras tells a sequence neither which epoch it reads nor why. What it does: it asks for `workers` each time it
-    # begins to read for `fit`, `evaluate` or `predict`; it then fetches a batch or two and throws them away; in `fit`
-    # and `evaluate` it calls `on_epoch_end` before the first epoch; and in `fit` it asks for batches in an order of its
-    # own. Its own workers would read on across those rehearsals, and hand out what they read too early; so it is told
-    # that there is one, and reading ahead is done here.
+    @property
+    def epoch(self) -> int:
+        return self._current.number
+
+    @epoch.setter
+    def epoch(self, number: int) -> None:
+        _check_at_least(0, epoch=number)
+        self._current.set(number)
 
     @property
     def workers(self) -> int:
-        self._reading = _Reading(is_rehearsal=True)
-        return 1
-
-    def on_epoch_begin(self) -> None:
-        self._reading.has_begun = True
+        # Keras is told of none: those that it starts itself would read on across its rehearsals.
+        return 0 if takes_reading(self, self._reading) else self._workers
 
     def on_epoch_end(self) -> None:
-        reading, self._reading = self._reading, _Reading()
-        self._read_ahead.forget()
-        if reading.is_rehearsal:
-            return
-        if len(reading.places) == len(self):
-            self.epoch += 1
-        elif reading.has_begun:  # `steps_per_epoch` cut it short: Keras goes on where it stopped
-            self._reading.places = reading.places
+        """Moves to the next epoch, at the end of a loop over the batches of this one; `fit` moves by itself."""
+        self._current.number += 1
 
+    def _reading(self) -> Reading:
+        return Reading(self._current, self._reader())
 
-class _Reading:
-    """What Keras has read since an epoch ended or it began to read."""
-
-    def __init__(self, is_rehearsal: bool = False):
-        self.is_rehearsal = is_rehearsal
-        self.has_begun = False
-        self.places: dict[int, int] = {}
-
-    def place(self, index: int) -> int:
-        """Gives the place in the epoch of the batch that is asked for as `index`: during an epoch, first come first."""
-        return self.places.setdefault(index, len(self.places) if self.has_begun else index)
+    def _reader(self, in_turn: bool = False) -> ReadAhead:
+        return ReadAhead(
+            self._recipe,
+            self.labels,
+            length=len(self),
+            pool=self._pool,
+            depth=self.max_queue_size,
+            in_turn=in_turn,
+        )
 
 
 def _num_cores() -> int:
@@ -268,13 +269,20 @@ def _check_at_least(smallest: int, **arguments: int) -> None:
 
 
 def _check_labels(labels: npt.ArrayLike, num_samples: int) -> npt.NDArray[np.float32]:
+    if np.ma.is_masked(labels):
+        raise ValueError("`labels` must be -1 where unknown, as `labels.filled(-1)` gives. Received: a masked array")
     array = np.asarray(labels)
     if array.ndim < 1 or len(array) != num_samples or array.dtype.kind not in "biuf":
         raise ValueError(
             f"`labels` must be numbers with one row per sample, {num_samples}. "
             f"Received: {array.dtype} of shape {array.shape}"
         )
-    missing = np.flatnonzero(np.isnan(array).any(axis=tuple(range(1, array.ndim))))
-    if len(missing):
-        raise ValueError(f"`labels` must be numbers, -1 where unknown. Received: NaN in row {missing[0]}")
+    is_wrong = ~np.isfinite(array)
+    if array.ndim == 2:  # of one axis they are numbers of classes, or whatever a loss of one's own takes
+        is_wrong |= ~((array >= 0) & (array <= 1) | (array == -1))
+    for place in np.argwhere(is_wrong)[:1]:
+        raise ValueError(
+            "`labels` must be 1, 0 or between, -1 where unknown; of one axis they may be any finite numbers. "
+            f"Received: {array[tuple(place)]} in row {place[0]}"
+        )
     return array.astype(np.float32)

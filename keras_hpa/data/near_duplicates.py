@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source
 
-_SIZE, _FREQUENCIES, _CHUNK = 32, 8, 2048
+_SIZE, _FREQUENCIES, _CHUNK = 32, 8, 256
 
 
 def near_duplicate_groups(
@@ -26,7 +26,8 @@ def near_duplicate_groups(
 
     A channel's hash has 64 bits: for each of the lowest 8 x 8 frequencies of its cosine transform, at 32 x 32 pixels,
     whether it is above their median. It does not change with brightness and hardly with scale, noise or compression.
-    It does with turning, flipping and shifting.
+    It does with turning, flipping and shifting. A channel that shows nothing, all its values equal, has no hash: it
+    counts for nothing where it is blank in both samples, and as unlike where it is blank in one.
 
     Args:
         source: any source.
@@ -59,19 +60,33 @@ def near_duplicate_groups(
         for index, bits in enumerate(executor.map(lambda index: _hash(source.read(index)), range(len(source)))):
             hashes.append(bits)
             progress.update(index + 1)
-    # As many bits differ as the product of two rows of -1 and 1 says.
-    signs = np.array(hashes, np.float32).reshape(len(hashes), -1)
-    least = signs.shape[1] * (1 - 2 * max_distance)
-    rows, columns = [], []
-    for start in range(0, len(signs), _CHUNK):
-        row, column = np.nonzero(signs[start : start + _CHUNK] @ signs[start:].T >= least - 0.5)
-        rows.append(row + start)
-        columns.append(column + start)
-    pairs = np.concatenate(rows), np.concatenate(columns)
-    graph = coo_matrix((np.ones(len(pairs[0]), bool), pairs), shape=(len(signs), len(signs)))
-    labels = connected_components(graph, directed=False)[1]
+    if not hashes:
+        return np.zeros(0, np.intp)
+    # Each hash once: of samples that are equal, the blank ones above all, there may be many.
+    unique, inverse = np.unique(np.array(hashes), axis=0, return_inverse=True)
+    labels = _groups(unique.reshape(len(unique), -1, _FREQUENCIES**2), max_distance)[inverse.ravel()]
     first = {label: number for number, label in enumerate(dict.fromkeys(labels.tolist()))}
     return np.array([first[label] for label in labels.tolist()])
+
+
+def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray:
+    """Labels what hangs together, a few rows at a time: all pairs at once could be more than memory holds."""
+    count = len(hashes)
+    signs = hashes.reshape(count, -1).astype(np.float32)
+    shown = (hashes != 0).any(axis=2).astype(np.float32)
+    labels = np.arange(count)
+    for start in range(0, count, _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        # As many bits differ as the product of two rows of -1 and 1 says; where one row has 0, half do.
+        both = shown[rows] @ shown[start:].T
+        either = shown[rows].sum(axis=1)[:, None] + shown[start:].sum(axis=1) - both
+        least = either * _FREQUENCIES**2 * (1 - 2 * max_distance)
+        row, column = np.nonzero(signs[rows] @ signs[start:].T >= least - 0.5)
+        joined = np.concatenate([row + start, np.arange(count)]), np.concatenate([column + start, labels])
+        graph = coo_matrix((np.ones(len(joined[0]), bool), joined), shape=(count, count))
+        found = connected_components(graph, directed=False)[1]
+        labels = np.unique(found, return_index=True)[1][found]  # the first sample of each group
+    return labels
 
 
 def _hash(image: npt.NDArray) -> npt.NDArray[np.int8]:
@@ -79,5 +94,7 @@ def _hash(image: npt.NDArray) -> npt.NDArray[np.int8]:
     bits = []
     for channel in range(image.shape[2]):
         frequencies = cv2.dct(np.ascontiguousarray(small[..., channel]))[:_FREQUENCIES, :_FREQUENCIES]
-        bits.append(np.where(frequencies > np.median(frequencies), 1, -1).ravel())
+        is_blank = image[..., channel].min() == image[..., channel].max()
+        is_above = frequencies > np.median(frequencies)
+        bits.append(np.where(is_above, 1, -1).ravel() * (not is_blank))
     return np.concatenate(bits).astype(np.int8)

@@ -1,10 +1,9 @@
 """Reads samples in parallel and batches before they are asked for."""
 
-import multiprocessing
 import os
 import sys
 import threading
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import cv2
@@ -12,100 +11,140 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.batch_recipe import BatchRecipe
+from keras_hpa.data.worker_pool import WorkerPool
 
 
 class ReadAhead:
-    """Makes batches in threads or processes, the next ones while the last one is used.
+    """Gives the batches of epochs to one reader, and makes the next ones while it uses the last one.
+
+    When the last batch of an epoch was given nothing is held.
 
     Args:
         recipe: what the batches are.
-        workers: threads or processes; 0 makes every batch when it is asked for, in the thread that asks.
-        use_processes: whether workers are processes: each is sent a copy of `recipe`.
-        depth: how many batches to keep ready. No more than these and the one that is handed out are held.
+        labels: the labels of all samples, or `None`.
+        length: batches in an epoch.
+        pool: what makes them; of size 0, every batch is made when it is asked for, in the thread that asks.
+        depth: how many batches to keep ready. No more than these and the one that is given are held.
+        in_turn: whether reading ahead waits until a batch is asked for that follows the last one: somebody who looks at
+            one batch is not about to go on.
     """
 
-    def __init__(self, recipe: BatchRecipe, *, workers: int, use_processes: bool, depth: int):
+    def __init__(
+        self,
+        recipe: BatchRecipe,
+        labels: npt.NDArray | None,
+        *,
+        length: int,
+        pool: WorkerPool,
+        depth: int,
+        in_turn: bool = False,
+    ):
         self.recipe = recipe
-        self.workers = workers
-        self.use_processes = use_processes
+        self.labels = labels
+        self.length = length
+        self.pool = pool
         self.depth = depth
-        self._process_id = os.getpid()
-        self._lock = threading.Lock()
-        self._executor: Executor | None = None
-        self._pending: dict[int, _Pending] = {}
-        self._arrays = _Arrays(depth + 2)
+        self.in_turn = in_turn
+        self._begin()
 
-    def get(self, number: int, end: int) -> npt.NDArray:
-        """Gives the images of batch `number`, and begins to read those that follow it, up to and without `end`."""
-        if not self.workers:
-            return _make(self.recipe, number, self._arrays)
-        with self._lock_of_this_process():
-            current = self._pending.pop(number, None) or self._begin(number)
-            wanted = range(number + 1, min(number + 1 + self.depth, end))
-            for other in [other for other in self._pending if other not in wanted]:
-                self._pending.pop(other).cancel()
-            for following in wanted:
-                if following not in self._pending:
-                    self._pending[following] = self._begin(following)
-        try:
-            return current.result()
-        except BaseException:
-            self.forget()
-            raise
+    def get(self, epoch: int, index: int) -> Any:
+        """Gives batch `index` of `epoch`: images, or images and labels."""
+        number = epoch * self.length + index
+        images = self._images(number, (epoch + 1) * self.length)
+        return images if self.labels is None else (images, self.labels[self.recipe.samples(number)])
 
     def forget(self) -> None:
-        """Drops what was read ahead."""
-        with self._lock_of_this_process():
+        """Drops what was read ahead, and the memory that batches were read into."""
+        with self._lock:
             for pending in self._pending.values():
                 pending.cancel()
             self._pending.clear()
+            self._arrays = _Arrays(self.depth + 2)
+
+    def close(self) -> None:
+        """Ends reading ahead: whoever asks from now on gets that batch and no more is read."""
+        self.depth = 0
+        self.forget()
+
+    def __del__(self) -> None:
+        for pending in getattr(self, "_pending", {}).values():
+            pending.cancel()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_lock": None, "_executor": None, "_pending": {}, "_process_id": None, "_arrays": None}
+        return {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
 
-    def _lock_of_this_process(self) -> threading.Lock:
-        # Neither threads nor what they hold live on in a forked or unpickled copy.
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process_id = os.getpid()  # neither threads nor what they hold live on in a forked process
+        self._lock = threading.Lock()
+        self._next: int | None = None
+        self._pending: dict[int, _Pending] = {}
+        self._arrays = _Arrays(self.depth + 2)
+
+    def _images(self, number: int, end: int) -> npt.NDArray:
         if self._process_id != os.getpid():
-            self._process_id, self._lock = os.getpid(), threading.Lock()
-            self._executor, self._pending, self._arrays = None, {}, _Arrays(self.depth + 2)
-        return self._lock
+            self._begin()
+        with self._lock:
+            is_turn = number == self._next or not self.in_turn
+            self._next = number + 1
+            wanted = range(self._next, min(self._next + self.depth, end) if is_turn else self._next)
+            arrays = self._arrays if wanted or self._pending else _Arrays(0)
+            if self.pool.size:
+                current = self._pending.pop(number, None) or self._start(number, arrays)
+                for other in [other for other in self._pending if other not in wanted]:
+                    self._pending.pop(other).cancel()
+                for following in wanted:
+                    if following not in self._pending:
+                        self._pending[following] = self._start(following, arrays)
+            else:
+                current = _PendingHere(self.recipe, number, arrays)
+        try:
+            images = current.result()
+        except BaseException:
+            self.forget()
+            raise
+        if not wanted:
+            self.forget()
+        return images
 
-    def _begin(self, number: int) -> "_Pending":
-        if self._executor is None:
-            self._executor = self._make_executor()
-        if self.use_processes:
-            return _PendingInProcess(self._executor.submit(_make_in_process, number))
-        return _PendingInThreads(self._executor, self.recipe, number, self._arrays)
+    def _start(self, number: int, arrays: "_Arrays") -> "_Pending":
+        if self.pool.run is None:
+            return _PendingInThreads(self.pool, self.recipe, number, arrays)
+        return _PendingInProcess(self.pool, self.recipe, number)
 
-    def _make_executor(self) -> Executor:
-        if not self.use_processes:
-            return ThreadPoolExecutor(self.workers, thread_name_prefix="keras_hpa")
-        # A fork of a process with threads, which every backend has, may never come to life.
-        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-        return ProcessPoolExecutor(
-            self.workers, multiprocessing.get_context(method), initializer=_start_process, initargs=(self.recipe,)
-        )
+
+def make_batch(recipe: BatchRecipe, number: int) -> npt.NDArray:
+    """What worker processes do: makes the images of batch `number`."""
+    cv2.setNumThreads(0)  # the processes are the parallelism
+    return _PendingHere(recipe, number, _Arrays(0)).result()
 
 
 class _Pending(Protocol):
     def result(self) -> npt.NDArray: ...
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> object: ...
 
 
-class _PendingInProcess:
-    def __init__(self, future: Future):
-        self.future = future
-        self.result = future.result
+class _PendingHere:
+    def __init__(self, recipe: BatchRecipe, number: int, arrays: "_Arrays"):
+        self.batch = _Batch(recipe, number, arrays)
+
+    def result(self) -> npt.NDArray:
+        for place in self.batch.places:
+            self.batch.fill(place)
+        return self.batch.images()
 
     def cancel(self) -> None:
-        self.future.cancel()
+        pass
 
 
 class _PendingInThreads:
-    def __init__(self, executor: Executor, recipe: BatchRecipe, number: int, arrays: "_Arrays"):
+    def __init__(self, pool: WorkerPool, recipe: BatchRecipe, number: int, arrays: "_Arrays"):
         self.batch = _Batch(recipe, number, arrays)
-        self.futures = [executor.submit(self.batch.fill, place) for place in recipe.places(number)]
+        self.futures = [pool.submit(self.batch.fill, place) for place in recipe.places(number)]
 
     def result(self) -> npt.NDArray:
         for future in self.futures:
@@ -115,6 +154,20 @@ class _PendingInThreads:
     def cancel(self) -> None:
         for future in self.futures:
             future.cancel()
+
+
+class _PendingInProcess:
+    def __init__(self, pool: WorkerPool, recipe: BatchRecipe, number: int):
+        self.recipe = recipe
+        self.number = number
+        self.future: Future[npt.NDArray] = pool.submit(number)
+        self.cancel = self.future.cancel
+
+    def result(self) -> npt.NDArray:
+        try:
+            return self.future.result()
+        except ChildProcessError as error:
+            raise ChildProcessError(f"{error}. Received: samples {self.recipe.ids(self.number)}") from None
 
 
 class _Batch:
@@ -143,7 +196,7 @@ class _Batch:
     def images(self) -> npt.NDArray:
         assert self.array is not None
         for place in sorted(self.misfits)[:1]:
-            ids = [self.recipe.source.ids[sample] for sample in self.recipe.samples(self.number)]
+            ids = self.recipe.ids(self.number)
             shape, dtype = self.misfits[place]
             raise ValueError(
                 "All samples must have one size and one type, unless `image_size` is given for sizes and "
@@ -178,24 +231,3 @@ class _Arrays:
 
 _one = [np.empty(0)]
 _NOT_HELD = sys.getrefcount(_one[0])
-
-
-def _make(recipe: BatchRecipe, number: int, arrays: _Arrays) -> npt.NDArray:
-    batch = _Batch(recipe, number, arrays)
-    for place in batch.places:
-        batch.fill(place)
-    return batch.images()
-
-
-_recipe_of_process: BatchRecipe
-_arrays_of_process = _Arrays(1)
-
-
-def _start_process(recipe: BatchRecipe) -> None:
-    global _recipe_of_process
-    _recipe_of_process = recipe
-    cv2.setNumThreads(0)  # the processes are the parallelism
-
-
-def _make_in_process(number: int) -> npt.NDArray:
-    return _make(_recipe_of_process, number, _arrays_of_process)

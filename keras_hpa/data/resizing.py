@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.data.byte_order import to_native
+
 INTERPOLATIONS = {
     "area": cv2.INTER_AREA,
     "bilinear": cv2.INTER_LINEAR,
@@ -13,7 +15,7 @@ INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST_EXACT,
 }
 
-_MOST_CHANNELS = 128  # that OpenCV takes at once
+_MOST_CHANNELS = 4  # that OpenCV takes at once by area
 _RESIZED_AS = {
     np.dtype(np.uint64): np.float64,
     np.dtype(np.int64): np.float64,
@@ -52,20 +54,38 @@ def resize_image(image: npt.NDArray, size: tuple[int, int], interpolation: str =
         >>> resize_image(np.array([[[0], [10]], [[20], [50]]], "uint8"), (1, 1))
         array([[[20]]], dtype=uint8)
     """
+    image = to_native(image)
     if image.shape[:2] == size:
         return image
-    work = np.ascontiguousarray(image, dtype=_RESIZED_AS.get(image.dtype, image.dtype))
+    work = image.astype(_RESIZED_AS.get(image.dtype, image.dtype), copy=False)
     method = INTERPOLATIONS[interpolation]
     if interpolation == "area" and (size[0] > image.shape[0] or size[1] > image.shape[1]):
         method = cv2.INTER_LINEAR
     parts = [
-        cv2.resize(work[..., first : first + _MOST_CHANNELS], size[::-1], interpolation=method).reshape(*size, -1)
+        cv2.resize(np.ascontiguousarray(work[..., first : first + _MOST_CHANNELS]), size[::-1], interpolation=method)
         for first in range(0, image.shape[2], _MOST_CHANNELS)
     ]
+    parts = [part.reshape(*size, -1) for part in parts]
     resized = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-    if resized.dtype == image.dtype:
-        return resized
-    if image.dtype.kind in "iu":
-        limits = np.iinfo(image.dtype)
-        resized = np.clip(np.rint(resized), limits.min, limits.max)
-    return resized.astype(image.dtype)
+    if work.dtype == np.float64:  # OpenCV's weights have the precision of float32, and do not add up to 1
+        ones = cv2.resize(np.ones(image.shape[:2]), size[::-1], interpolation=method)
+        resized = resized / ones.reshape(*size, 1)
+    return to_type(resized, image.dtype)
+
+
+def to_type(values: npt.NDArray, dtype: np.dtype) -> npt.NDArray:
+    """Gives values in a type: integers are rounded, and what lies beyond their range becomes the end of the range.
+
+    Example:
+        >>> to_type(np.array([-1.0, 2.6, 1e30]), np.dtype("uint64"))
+        array([                   0,                    3, 18446744073709551615], dtype=uint64)
+    """
+    if values.dtype == dtype or dtype.kind not in "iu":
+        return values.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    rounded = np.rint(values)
+    if dtype.itemsize < 8:
+        return np.clip(rounded, limits.min, limits.max).astype(dtype)
+    # The largest integer of 64 bits is no float: the next float above it would overflow.
+    inside = np.clip(rounded, limits.min, np.nextafter(values.dtype.type(limits.max), 0)).astype(dtype)
+    return np.where(rounded >= limits.max, dtype.type(limits.max), inside)

@@ -57,7 +57,7 @@ class SourceReport:
         lines += ["  ..."] if len(self.errors) > _MOST_LINES else []
         sizes = {" x ".join(map(str, shape)): count for shape, count in self.shapes.items()}
         lines += [f"Sizes: {_list(sizes)}" + (" - give `image_size`." if len(sizes) > 1 else ".")]
-        lines += [f"Types: {_list(self.dtypes)}" + (' - dtype="float32" joins them.' if len(self.dtypes) > 1 else ".")]
+        lines += [f"Types: {_list(self.dtypes)}" + (f" - {self._advice()}" if len(self.dtypes) > 1 else ".")]
         if self.filled:
             lines += [f"{self.filled} missing channels were read as zeros."]
         if self.dark:
@@ -68,6 +68,11 @@ class SourceReport:
             ]
             lines += ["  ..."] if len(self.dark) > _MOST_LINES else []
         return "\n".join(lines)
+
+    def _advice(self) -> str:
+        if len({np.dtype(name).kind == "f" for name in self.dtypes}) == 1:
+            return 'dtype="float32" joins them.'
+        return "floats pass as they are, integers are divided by their largest value: make one scale of the two first."
 
 
 def validate(source: Source, *, workers: int | None = None, verbose: int = 1) -> SourceReport:
@@ -103,8 +108,14 @@ def validate(source: Source, *, workers: int | None = None, verbose: int = 1) ->
             image = source.read(index)
         except Exception as error:  # whatever a source raises is what this is asked to report
             return f"{error}" or type(error).__name__
-        if image.ndim != 3 or image.shape[2] != len(source.channels):
+        if not isinstance(image, np.ndarray):
+            return f"`read` must give a NumPy array, but gave {type(image).__name__}"
+        if image.ndim != 3 or image.shape[2] != len(source.channels) or not image.size:
             return f"it must have shape (height, width, {len(source.channels)}), but has {image.shape}"
+        if image.dtype.kind not in "iuf":
+            return f"it must hold integers or floats, but holds {image.dtype}"
+        if not np.isfinite(image).all():
+            return "it holds NaN or infinity"
         return image.shape, image.dtype, image.max(axis=(0, 1)).tolist()
 
     with ThreadPoolExecutor(workers or os.cpu_count()) as executor:

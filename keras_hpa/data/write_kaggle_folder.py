@@ -16,11 +16,22 @@ import numpy.typing as npt
 
 from keras_hpa.data.sample_paths import check_names
 from keras_hpa.data.samples import Samples
-from keras_hpa.files import is_left_over, replacing
+from keras_hpa.files import (
+    LOCK,
+    hold,
+    is_left_over,
+    make_folder,
+    read_manifest,
+    remove_left_over,
+    write_bytes,
+    write_json,
+)
 from keras_hpa.labels import format_labels
 
 _MANIFEST = "kaggle_folder.json"
 _CONTENTS = {_MANIFEST, "train.csv", "sample_submission.csv", "train", "test"}
+_FORMAT, _VERSION = "keras_hpa Kaggle folder", 1
+_FIELDS = {"num_samples": int, "first_id": (str, None), "image": str, "num_test": int, "digest": str}
 
 
 def write_kaggle_folder(samples: Samples, root: str | os.PathLike[str], *, num_test: int = 0, verbose: int = 1) -> None:
@@ -63,25 +74,25 @@ def write_kaggle_folder(samples: Samples, root: str | os.PathLike[str], *, num_t
         "digest": hashlib.sha256(json.dumps(settings).encode() + first.tobytes()).hexdigest()[:16],
     }
     _check_folder(root, manifest)
-    for path in root.rglob(".*"):
-        if is_left_over(path):
-            path.unlink()
-    for folder in (root / "train", root / "test"):
-        folder.mkdir(parents=True, exist_ok=True)
-    _write(root / _MANIFEST, json.dumps(manifest).encode())
-    _write(root / "train.csv", _to_csv("Target", zip(ids[:num_train], targets, strict=True)))
-    _write(root / "sample_submission.csv", _to_csv("Predicted", ((id_, "0") for id_ in ids[num_train:])))
-
-    progress = keras.utils.Progbar(len(samples), unit_name="sample", interval=1, verbose=verbose)
-    for index, id_ in enumerate(ids):
-        folder = root / ("train" if index < num_train else "test")
-        paths = [folder / f"{id_}_{channel}.png" for channel in channels]
-        if not all(path.exists() for path in paths):
-            image = _check_image(samples, index)
-            for channel, path in enumerate(paths):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _write(path, cv2.imencode(".png", image[..., channel])[1].tobytes())
-        progress.update(index + 1)
+    with hold(root, wait=True):
+        _check_folder(root, manifest)  # again: another may have written it
+        write_json(root / _MANIFEST, _FORMAT, _VERSION, manifest)
+        write_bytes(root / "train.csv", _to_csv("Target", zip(ids[:num_train], targets, strict=True)))
+        write_bytes(root / "sample_submission.csv", _to_csv("Predicted", ((id_, "0") for id_ in ids[num_train:])))
+        paths = [
+            [root / ("train" if index < num_train else "test") / f"{id_}_{channel}.png" for channel in channels]
+            for index, id_ in enumerate(ids)
+        ]
+        for folder in {root / "train", root / "test", *(path.parent for of_sample in paths for path in of_sample)}:
+            make_folder(folder)
+            remove_left_over(folder)
+        progress = keras.utils.Progbar(len(samples), unit_name="sample", interval=1, verbose=verbose)
+        for index, of_sample in enumerate(paths):
+            if not all(path.exists() for path in of_sample):
+                image = _check_image(samples, index)
+                for channel, path in enumerate(of_sample):
+                    write_bytes(path, cv2.imencode(".png", image[..., channel])[1].tobytes(), clean=False)
+            progress.update(index + 1)
 
 
 def _check_image(samples: Samples, index: int) -> npt.NDArray:
@@ -96,37 +107,23 @@ def _check_folder(root: Path, manifest: dict[str, Any]) -> None:
         return
     if not root.is_dir():
         raise ValueError(f"`root` must be a folder. Received: the file {root}")
-    names = {path.name for path in root.iterdir() if not is_left_over(path)}
+    names = {path.name for path in root.iterdir() if not is_left_over(path)} - {LOCK}
     if not names:
         return
-    held = None if names - _CONTENTS else _read_manifest(root / _MANIFEST)
-    if held is None:
+    if names - _CONTENTS or not (root / _MANIFEST).exists():
         raise ValueError(
             f"`root` must be empty or hold what an earlier call left. Received: {root} with {sorted(names)}"
         )
-    if held != manifest:
-        wanted = {name: value for name, value in manifest.items() if held.get(name) != value}
+    held = read_manifest(root / _MANIFEST, _FORMAT, {_VERSION: _FIELDS})
+    if any(held[name] != value for name, value in manifest.items()):
+        wanted = {name: value for name, value in manifest.items() if held[name] != value}
         if len(wanted) > 1:
-            del wanted["digest"]
-        found = {name: held.get(name) for name in wanted}
+            wanted.pop("digest", None)
+        found = {name: held[name] for name in wanted}
         raise ValueError(
             f"`root` holds other samples than those with {wanted}: delete the folder or name another. "
             f"Received: {root} with {found}"
         )
-
-
-def _read_manifest(path: Path) -> dict[str, Any] | None:
-    """What an earlier call wrote; nothing if there is no such file or it holds something else."""
-    try:
-        manifest = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-    return manifest if isinstance(manifest, dict) else None
-
-
-def _write(path: Path, content: bytes) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
 
 
 def _to_csv(column: str, rows: Iterable[tuple[str, str]]) -> bytes:

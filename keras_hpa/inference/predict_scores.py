@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data import MultiChannelSequence
+from keras_hpa.files import hold
 from keras_hpa.inference.batch_scorer import REDUCTIONS, BatchScorer
 from keras_hpa.inference.score_folder import ScoreFolder, image_digests, weights_digest
 from keras_hpa.inference.transforms import Transform, resolve_transforms, transform_name
@@ -60,7 +62,8 @@ def predict_scores(
         path: a folder in which scores are kept as they are computed: `scores.npy`, with NaN for missing ones, and
             `manifest.json`, with the ids and settings. After an interruption the same call continues there and ends
             with the same scores; if all are present they are read. The images of the first batch are compared and
-            predicted again, to detect changes.
+            predicted again, to detect changes. While one process computes, others that want the same scores wait, and
+            read them then.
         verbose: 1 or `"auto"` shows a progress bar, 0 does not.
 
     Returns:
@@ -99,21 +102,24 @@ def predict_scores(
         batch_size=sequence.batch_size,
         num_samples=len(sequence.source),
     )
-    folder = None
-    if path is not None:
-        settings = {
-            "models": [weights_digest(one) for one in models],
-            "channels": sequence.source.channels,
-            **{name: getattr(sequence, name) for name in ("image_size", "dtype", "max_value", "interpolation")},
-            "transforms": [transform_name(transform) for transform in chosen],
-            "reduce": reduce,
-            "tile_overlap": tile_overlap,
-            "tile_size": scorer.tile_size,
-            "tile_reduce": tile_reduce,
-        }
-        folder = ScoreFolder(path, ids=sequence.source.ids, settings=settings)
+    verbose = 0 if verbose == 0 else 1
+    if path is None:
+        return _run(scorer, sequence, None, verbose)
+    settings = {
+        "models": [weights_digest(one) for one in models],
+        "channels": sequence.source.channels,
+        **{name: getattr(sequence, name) for name in ("image_size", "dtype", "max_value", "interpolation")},
+        "transforms": [transform_name(transform) for transform in chosen],
+        "reduce": reduce,
+        "tile_overlap": tile_overlap,
+        "tile_size": scorer.tile_size,
+        "tile_reduce": tile_reduce,
+    }
+    folder = ScoreFolder(path, ids=sequence.source.ids, settings=settings)
+    with nullcontext() if folder.is_finished else hold(folder.path, wait=True):
+        folder = ScoreFolder(folder.path, ids=sequence.source.ids, settings=settings)  # another may have written it
         _compare_first_batch(scorer, sequence, folder)
-    return _run(scorer, sequence, folder, 0 if verbose == 0 else 1)
+        return _run(scorer, sequence, folder, verbose)
 
 
 def _run(

@@ -11,9 +11,19 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.files import replacing
+from keras_hpa.files import (
+    LOCK,
+    is_left_over,
+    make_folder,
+    not_as_expected,
+    read_manifest,
+    remove_left_over,
+    replacing,
+    write_json,
+)
 
-_FORMAT = "keras_hpa scores 1"
+_FORMAT, _VERSION = "keras_hpa scores", 1
+_FIELDS = {"settings": {str: object}, "ids": [str]}
 _MANIFEST, _SCORES = "manifest.json", "scores.npy"
 
 
@@ -21,7 +31,8 @@ class ScoreFolder:
     """A folder with `scores.npy`, one row per sample, and `manifest.json`, which records what they were computed from.
 
     Missing scores are NaN and rows are written in place, so there is no second record to keep consistent: a run that
-    is killed at any moment has finished the rows before the first one that contains a NaN.
+    is killed at any moment has finished the rows before the first one that contains a NaN. Who writes holds the
+    folder's lock (`files.hold`).
 
     Args:
         path: the folder; created when scores are first written.
@@ -40,11 +51,12 @@ class ScoreFolder:
         self.ids = list(ids)
         self.settings = json.loads(json.dumps(settings, default=float))
         self._scores: npt.NDArray[np.float32] | None = None
+        self._can_write = False
         if (self.path / _MANIFEST).exists():
             self._check_manifest()
             if (self.path / _SCORES).exists():
                 self._open()
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        elif self.path.exists() and (not self.path.is_dir() or any(map(_is_foreign, self.path.iterdir()))):
             raise ValueError(f"`path` must be a new folder or one with scores. Received: {os.fspath(path)!r}")
 
     @property
@@ -64,6 +76,10 @@ class ScoreFolder:
         """Writes rows from row `start` on; they have reached the disk when it returns."""
         if self._scores is None:
             self._create(rows.shape[1])
+        if not self._can_write:
+            self._scores = np.lib.format.open_memmap(self.path / _SCORES, mode="r+")
+            self._can_write = True
+            remove_left_over(self.path)
         assert self._scores is not None
         if rows.shape[1] != self._scores.shape[1]:
             raise ValueError(
@@ -74,10 +90,8 @@ class ScoreFolder:
         self._scores.flush()  # type: ignore[attr-defined]
 
     def _create(self, num_classes: int) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        manifest = {"format": _FORMAT, "settings": self.settings, "ids": self.ids}
-        with replacing(self.path / _MANIFEST) as temporary:
-            temporary.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        make_folder(self.path)
+        write_json(self.path / _MANIFEST, _FORMAT, _VERSION, {"settings": self.settings, "ids": self.ids})
         with replacing(self.path / _SCORES) as temporary:
             np.save(temporary, np.full((len(self.ids), num_classes), np.nan, np.float32))
         self._open()
@@ -85,9 +99,8 @@ class ScoreFolder:
     def _open(self) -> None:
         path = self.path / _SCORES
         try:
-            np.lib.format.open_memmap(path, mode="r")  # "r+" would fill up a truncated file with zeros
-            scores = np.lib.format.open_memmap(path, mode="r+")
-        except ValueError as error:
+            scores = np.lib.format.open_memmap(path, mode="r")  # "r+" would fill up a truncated file with zeros
+        except (ValueError, OverflowError, MemoryError) as error:
             raise ValueError(f"`path` must hold scores. Received: {os.fspath(path)!r}: {error}") from error
         if scores.dtype != np.float32 or scores.ndim != 2 or len(scores) != len(self.ids):
             raise ValueError(
@@ -96,15 +109,15 @@ class ScoreFolder:
             )
         self._scores = scores
 
+    @property
+    def is_finished(self) -> bool:
+        return self.num_done == len(self.ids) and self._scores is not None
+
     def _check_manifest(self) -> None:
-        path = self.path / _MANIFEST
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"`path` must be a folder with scores. Received: {os.fspath(path)!r}, no JSON") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
-            raise ValueError(f"`path` must hold a {_FORMAT!r}. Received: {os.fspath(path)!r} with another content")
+        manifest = read_manifest(self.path / _MANIFEST, _FORMAT, {_VERSION: _FIELDS})
         before = manifest["settings"]
+        if not isinstance(before.get("first_images", []), list):
+            raise not_as_expected(self.path / _MANIFEST, "settings.first_images", "a list", before["first_images"])
         changed = sorted(name for name in self.settings if self.settings[name] != before.get(name))
         if changed:
             raise ValueError(
@@ -118,9 +131,13 @@ class ScoreFolder:
             first = next((place for place, (one, other) in enumerate(both) if one != other), len(both))
             raise ValueError(
                 f"`sequence` must have the samples of {os.fspath(self.path)!r}, {len(manifest['ids'])} from "
-                f"{manifest['ids'][0]!r} on, in their order. "
+                f"{manifest['ids'][:1]} on, in their order. "
                 f"Received: {len(self.ids)} samples, the first different one at place {first}"
             )
+
+
+def _is_foreign(path: Path) -> bool:
+    return path.name != LOCK and not is_left_over(path)
 
 
 def weights_digest(model: keras.Model) -> str:

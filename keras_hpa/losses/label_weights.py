@@ -8,6 +8,8 @@ from keras import ops
 def label_weights(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
     """The weight of every label: that of its sample or its own, and 0 where the label is unknown (-1).
 
+    A label of NaN is not unknown but a mistake: it counts, and what is computed from it is NaN.
+
     Args:
         y_true: tensor of shape `(batch, num_classes)`: 1 present, 0 absent, -1 unknown.
         y_pred: tensor of the same shape.
@@ -25,7 +27,7 @@ def label_weights(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
             "`y_true` and `y_pred` must both have shape (batch, num_classes). "
             f"Received: shapes {tuple(y_true.shape)} and {tuple(y_pred.shape)}"
         )
-    known = ops.cast(y_true >= 0, y_true.dtype)
+    known = ops.cast(ops.logical_not(y_true < 0), y_true.dtype)
     if sample_weight is None:
         return known
     weights = ops.cast(ops.convert_to_tensor(sample_weight), y_true.dtype)

@@ -43,7 +43,7 @@ class MultiLabelLoss(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, weights = y_true if isinstance(y_true, tuple) else (y_true, label_weights(y_true, y_pred))
-        known = y_true >= 0
+        known = ops.logical_not(y_true < 0)
         labels = ops.where(known, y_true, 0) * (1 - self.label_smoothing) + self.label_smoothing / 2
         values = self.weighted_values(labels, y_pred, weights)
         if len(values.shape) == 1:

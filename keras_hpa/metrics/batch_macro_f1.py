@@ -43,6 +43,7 @@ class BatchMacroF1(keras.metrics.Mean):
 
     def __init__(self, name: str = "batch_macro_f1", dtype: str | None = None) -> None:
         super().__init__(name=name, dtype=dtype)
+        self._direction = "up"  # where Keras's callbacks look
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true = ops.convert_to_tensor(y_true, self.dtype)

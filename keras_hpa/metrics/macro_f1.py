@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_hpa.f_beta import check_zero_division, f_beta
 from keras_hpa.losses import label_weights
 from keras_hpa.metrics.round_up import round_up
 
@@ -24,21 +25,20 @@ class MacroF1(keras.metrics.Metric):
 
     A class is predicted where its probability is **at least** its threshold, as `ThresholdCalibrator` decides.
 
-    F1 of a class that was neither present nor predicted is 0 / 0. `zero_division` says what it scores:
+    F1 of a class that was neither present nor predicted is 0 / 0. `zero_division` says what it scores: NaN, the
+    default, counts for nothing, so that a perfect predictor scores 1 on any data; predicting such a class even once
+    scores it 0. See [absent classes](../explanation/batch-averaged-f1.md#absent-classes) for the choice.
 
-    * NaN, the default: nothing; the mean is over the other classes. A perfect predictor scores 1 on any data, also on
-      a validation set that lacks the rarest classes, and a model gains nothing from them. Predicting such a class even
-      once scores it 0 and does count.
-    * 0: as Keras and scikit-learn do by default. A set that lacks 3 of 28 classes then caps the score at 25 / 28.
-    * 1: silence about an absent class is rewarded like a class that was found, which flatters small sets.
+    Where every class is undefined, the NaN rule gives NaN. A prediction or a label of NaN makes the value NaN.
 
-    Where every class is undefined, the NaN rule gives NaN.
+    `EarlyStopping` and `ModelCheckpoint` find by themselves that more is better; KerasTuner goes by names and must be
+    told: `keras_tuner.Objective("val_macro_f1", "max")`.
 
     Args:
         threshold: one for all classes or one per class, compared with `>=`; infinity never predicts. Where
             `from_logits` is true it is still a probability. (The thresholds of a calibrator that was itself fitted on
             logits are logits: leave `from_logits` false then, and logits are compared as they are.)
-        zero_division: 0, 1 or NaN, as above. The text `"nan"`, which JSON can hold, is read as NaN.
+        zero_division: 0, 1 or NaN. The text `"nan"`, which JSON can hold, is read as NaN.
         num_classes: how many classes; by default read from the first batch.
         average: `"macro"`, the mean over classes; `"weighted"`, the mean weighted by how often a class is present;
             `"micro"`, F1 of all labels thrown together.
@@ -79,11 +79,10 @@ class MacroF1(keras.metrics.Metric):
         dtype: str | None = None,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
+        self._direction = "up"  # where Keras's callbacks look
         thresholds = np.asarray(threshold, "float64")
         if thresholds.ndim > 1 or not thresholds.size or np.isnan(thresholds).any():
             raise ValueError(f"`threshold` must be a number, or one number per class. Received: {threshold!r}")
-        if zero_division not in (0, 1, "nan") and zero_division == zero_division:  # NaN alone differs from itself
-            raise ValueError(f"`zero_division` must be 0, 1 or NaN. Received: {zero_division!r}")
         if num_classes is not None and num_classes < 1:
             raise ValueError(f"`num_classes` must be at least 1. Received: {num_classes!r}")
         if thresholds.ndim == 1 and num_classes not in (None, len(thresholds)):
@@ -94,7 +93,7 @@ class MacroF1(keras.metrics.Metric):
         if average not in get_args(_Average):
             raise ValueError(f"`average` must be one of {get_args(_Average)}. Received: {average!r}")
         self.threshold = thresholds.tolist()
-        self.zero_division = float(zero_division)
+        self.zero_division = check_zero_division(zero_division)
         self.num_classes = num_classes
         self.average = average
         self.from_logits = from_logits
@@ -103,6 +102,10 @@ class MacroF1(keras.metrics.Metric):
             self._add_counts(num_classes or len(thresholds))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        if isinstance(y_true, np.ma.MaskedArray):
+            y_true = np.where(np.ma.getmaskarray(y_true), -1.0, y_true.data)  # masked is unknown
+        if isinstance(y_pred, np.ma.MaskedArray) and np.ma.is_masked(y_pred):
+            raise ValueError("`y_pred` must not be masked; a label that is unknown is -1. Received: a masked array")
         y_pred = ops.convert_to_tensor(y_pred)
         wide = keras.backend.standardize_dtype(y_pred.dtype) == "float64"
         y_pred = ops.cast(y_pred, "float64" if wide else "float32")
@@ -118,10 +121,10 @@ class MacroF1(keras.metrics.Metric):
             )
         probabilities = ops.sigmoid(y_pred) if self.from_logits else y_pred
         exact = np.asarray(self.threshold, "float64")
-        threshold = ops.convert_to_tensor(exact if wide else round_up(exact, "float32"))
-        predicted = weights * ops.cast(probabilities >= threshold, weights.dtype)
-        present = ops.cast(y_true > 0.5, weights.dtype)
-        batch = (predicted * present, predicted, weights * present)
+        threshold = ops.convert_to_tensor(round_up(exact, "float64" if wide else "float32"))
+        predicted = _as_number(probabilities >= threshold, probabilities, weights)
+        present = _as_number(y_true > 0.5, y_true, weights)
+        batch = (weights * predicted * present, weights * predicted, weights * present)
         self.counts.assign_add(ops.stack([ops.sum(part, axis=0) for part in batch]))
 
     def per_class(self) -> Any:
@@ -145,7 +148,8 @@ class MacroF1(keras.metrics.Metric):
         weights = ops.where(defined, weights, 0)
         # As scikit-learn has it: where nothing is present, no class outweighs another.
         weights = ops.where(ops.sum(weights) > 0, weights, ops.cast(defined, weights.dtype))
-        return ops.sum(weights * ops.where(defined, f1, 0)) / ops.sum(weights)
+        mean = ops.sum(weights * ops.where(defined, f1, 0)) / ops.sum(weights)
+        return ops.where(ops.any(ops.isnan(self.counts)), math.nan, mean)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -165,10 +169,13 @@ class MacroF1(keras.metrics.Metric):
         self.counts = self.add_variable((3, num_classes), "zeros", dtype=self._count_dtype, name="counts")
 
     def _f1(self, counts: Any) -> Any:
-        recognised, predicted, present = counts[0], counts[1], counts[2]
-        defined = predicted + present > 0
-        f1 = 2 * recognised / ops.where(defined, predicted + present, 1)
-        return ops.where(defined, f1, self.zero_division)
+        return f_beta(counts[0], counts[1], counts[2], zero_division=self.zero_division, where=ops.where)
+
+
+def _as_number(condition: Any, values: Any, weights: Any) -> Any:
+    """1 or 0; NaN for values that are NaN and count."""
+    number = ops.cast(condition, weights.dtype)
+    return ops.where(ops.logical_and(ops.isnan(values), weights != 0), math.nan, number)
 
 
 def _to_json(value: Any) -> Any:

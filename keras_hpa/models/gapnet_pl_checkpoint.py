@@ -48,7 +48,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[np.float32]]:
         reader = tf.train.load_checkpoint(_prefix(path))
         names = reader.get_variable_to_shape_map()
         return {name: reader.get_tensor(name) for name in names if not name.endswith("global_step")}
-    except (tf.errors.OpError, RuntimeError) as error:
+    except (tf.errors.OpError, RuntimeError, LookupError, ValueError, MemoryError) as error:
         raise OSError(f"`weights` names a damaged checkpoint. Received: {os.fspath(path)!r}: {error}") from error
 
 

@@ -14,7 +14,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike[str], expected: str
         raise FileNotFoundError(f"`weights` must be {expected}. Received: {path!r}, which is no file")
     try:
         _load_all(model, path)
-    except OSError as error:
+    except (OSError, LookupError, RuntimeError, MemoryError) as error:
         raise OSError(f"`weights` must be {expected}. Received: {path!r}, which is damaged: {error}") from error
     except (ValueError, UserWarning) as error:
         raise ValueError(f"`weights` must be {expected}. Received: {path!r}, which does not fit: {error}") from error

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa import atlas
+
 _COLOURS: dict[str, tuple[float, ...]] = {
     "red": (1, 0, 0),
     "green": (0, 1, 0),
@@ -33,13 +35,39 @@ class Displayed(NamedTuple):
     gains: npt.NDArray[np.float64]
 
     @property
+    def titles(self) -> list[str]:
+        """What to write above each channel: its name, the stain where all names are the atlas's, and the gain."""
+        stains = atlas.CHANNEL_STAINS if set(self.names) == set(atlas.CHANNELS) else {}
+        stained = [f"{name}: {stains[name]}" if name in stains else name for name in self.names]
+        return [f"{name}\n(× {gain:.1f})" for name, gain in zip(stained, self.gains, strict=True)]
+
+    @property
+    def panels(self) -> npt.NDArray[np.float64]:
+        """Each channel in its colour, `(channels, height, width, 3)`."""
+        return np.moveaxis(self.bright, -1, 0)[..., None] * self.colours[:, None, None]
+
+    @property
     def merge(self) -> npt.NDArray[np.float64]:
         """All channels in one picture, `(height, width, 3)`."""
         return np.clip(self.bright @ self.colours, 0, 1)
 
 
-def displayed(image: npt.ArrayLike, channels: Sequence[str] | None, saturated: float) -> Displayed:
-    """Brightens every channel by itself until `saturated` per cent of its pixels are white."""
+def displayed(image: npt.ArrayLike, channels: Sequence[str] | None = None, saturated: float = 0.35) -> Displayed:
+    """Brightens every channel by itself until `saturated` per cent of its pixels are white, as pixels to show.
+
+    Args:
+        image: a sample of shape `(height, width, channels)`, integers or floats, 0 black.
+        channels: the names of the channels, as for `plot_channels`.
+        saturated: the share of pixels, in per cent, that are drawn at full brightness.
+
+    Raises:
+        ValueError: if the shape of `image` does not fit `channels`, or `saturated` does not lie in 0 to 100.
+
+    Example:
+        >>> shown = displayed(np.full((8, 8, 2), 51, "uint8"), ["DAPI", "green"])
+        >>> shown.panels.shape, shown.gains.tolist()
+        ((2, 8, 8, 3), [5.0, 5.0])
+    """
     pixels = np.asarray(image)
     names = None if channels is None else list(channels)
     if pixels.ndim != 3 or (names is not None and pixels.shape[-1] != len(names)):

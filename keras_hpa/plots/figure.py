@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,11 +13,15 @@ TRAINING, VALIDATION = "#0072B2", "#D55E00"
 
 def new_figure(size: tuple[float, float]) -> Any:
     """An empty figure, width and height in inches, that Matplotlib's global state does not know."""
+    return load("matplotlib.figure").Figure(figsize=size, layout="constrained", dpi=120)
+
+
+def load(module: str) -> Any:
+    """A module of Matplotlib, which is an extra."""
     try:
-        from matplotlib.figure import Figure
+        return importlib.import_module(module)
     except ImportError as error:
         raise ImportError("Figures need Matplotlib: pip install 'keras-hpa[plots]'") from error
-    return Figure(figsize=size, layout="constrained", dpi=120)
 
 
 def remove_frame(axes: Axes) -> None:

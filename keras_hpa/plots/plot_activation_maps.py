@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.plots.displayed import displayed
 from keras_hpa.plots.figure import new_figure
+from keras_hpa.plots.glow import colour_scale, glow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
-_GRAY, _DIMMED, _OPAQUE = 0.6, 0.6, 0.9
-_BRIGHTEST = 99.8  # per cent of the pixels lie within a map's scale
-_FAINTEST = 0.25
 
 
 def plot_activation_maps(
@@ -56,18 +53,11 @@ def plot_activation_maps(
         >>> [panel.get_title() for panel in figure.axes][:3]
         ['merge', 'Golgi apparatus', 'Centrosome']
     """
-    shown, values = displayed(image, channels, saturated), np.asarray(maps, np.float64)
-    if values.ndim != 3 or values.shape[:2] != shown.bright.shape[:2] or not values.shape[2]:
-        expected = (*shown.bright.shape[:2], "classes")
-        raise ValueError(f"`maps` must have shape {expected}. Received: shape {values.shape}")
-    names = list(map(str, range(values.shape[2]))) if class_names is None else list(class_names)
-    if len(names) != values.shape[2]:
-        raise ValueError(f"`class_names` must hold {values.shape[2]} names. Received: {len(names)}")
-    positive = np.clip(values, 0, None)
-    highest = np.percentile(positive, _BRIGHTEST, axis=(0, 1))
-    highest = np.maximum(highest, _FAINTEST * highest.max())
-    highest[highest == 0] = 1.0
-    backdrop = _DIMMED * (_GRAY * shown.merge.mean(axis=-1, keepdims=True) + (1 - _GRAY) * shown.merge)
+    shown = displayed(image, channels, saturated)
+    seen = glow(shown, maps)
+    names = list(map(str, range(len(seen.highest)))) if class_names is None else list(class_names)
+    if len(names) != len(seen.highest):
+        raise ValueError(f"`class_names` must hold {len(seen.highest)} names. Received: {len(names)}")
 
     columns = min(_COLUMNS, len(names) + 1)
     rows = -(-(len(names) + 1) // columns)
@@ -75,11 +65,10 @@ def plot_activation_maps(
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     panels[0].imshow(shown.merge)
     panels[0].set_title("merge", fontsize=9)
-    for axes, name, one, top in zip(panels[1:], names, np.moveaxis(positive, -1, 0), highest, strict=False):
-        axes.imshow(backdrop)
-        glow = axes.imshow(one, cmap="inferno", vmin=0, vmax=top, alpha=_OPAQUE * np.sqrt(np.clip(one / top, 0, 1)))
+    for axes, name, picture, top in zip(panels[1:], names, seen.pictures, seen.highest, strict=False):
+        axes.imshow(picture)
         axes.set_title(name, fontsize=9, parse_math=False)
-        bar = figure.colorbar(glow, ax=axes, location="bottom", fraction=0.05, pad=0.02, aspect=30)
+        bar = figure.colorbar(colour_scale(top), ax=axes, location="bottom", fraction=0.05, pad=0.02, aspect=30)
         bar.set_label("contribution to the logit", fontsize=7)
         bar.ax.locator_params(axis="x", nbins=4)
         bar.ax.tick_params(labelsize=7)
@@ -87,5 +76,5 @@ def plot_activation_maps(
         axes.set_axis_off()
         axes.set_anchor("N")
     if title is not None:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(title, fontsize=10, parse_math=False)
     return figure

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import numpy.typing as npt
 
-from keras_hpa import atlas
 from keras_hpa.plots.displayed import displayed
 from keras_hpa.plots.figure import new_figure
 
@@ -48,20 +46,16 @@ def plot_channels(
         ['yellow: endoplasmic reticulum', 'merge']
     """
     shown = displayed(image, channels, saturated)
-    stains = atlas.CHANNEL_STAINS if set(shown.names) == set(atlas.CHANNELS) else {}
     figure = new_figure((2.6 * (len(shown.names) + 1), 3.3 if title else 2.9))
     panels = figure.subplots(1, len(shown.names) + 1)
-    for axes, name, values, colour, gain in zip(
-        panels, shown.names, np.moveaxis(shown.bright, -1, 0), shown.colours, shown.gains, strict=False
-    ):
-        stain = f"{name}: {stains[name]}" if name in stains else name
-        axes.imshow(values[..., None] * colour)
-        axes.set_title(f"{stain}\n(× {gain:.1f})", fontsize=8, parse_math=False)
+    for axes, name, picture in zip(panels, shown.titles, shown.panels, strict=False):
+        axes.imshow(picture)
+        axes.set_title(name, fontsize=8, parse_math=False)
     panels[-1].imshow(shown.merge)
     panels[-1].set_title("merge\n", fontsize=8)
     for axes in panels:
         axes.set_axis_off()
     if title is not None:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(title, fontsize=10, parse_math=False)
         figure.get_layout_engine().set(h_pad=0.1)  # inches, so that it does not touch the panels' titles
     return figure

@@ -56,6 +56,7 @@ def plot_threshold_curves(
         raise ValueError(f"`classes` must hold numbers from 0 to {len(rows) - 1}. Received: {classes!r}")
     scores = check_scores(y_score, from_logits=calibrator.from_logits)
     curves = split_classes(scores, check_labels(y_true, scores))
+    beta = calibrator.beta_
 
     num_columns = min(4, len(shown))
     num_rows = -(-len(shown) // num_columns)
@@ -65,7 +66,7 @@ def plot_threshold_curves(
         row, cuts = rows[column], np.unique(curves[column].scores)
         cuts = cuts[np.unique(np.linspace(0, len(cuts) - 1, _MOST_CUTS).round().astype(int))] if len(cuts) else cuts
         places = cuts if calibrator.from_logits else log_odds(cuts)
-        axes.plot(places, curves[column].f_beta(cuts, calibrator.beta), color=TRAINING, drawstyle="steps-pre")
+        axes.plot(places, curves[column].f_beta(cuts, beta), color=TRAINING, drawstyle="steps-pre")
         if np.isfinite(row["threshold"]):
             place = row["threshold"] if calibrator.from_logits else float(log_odds(row["threshold"]))
             axes.plot([place, place], [row["low"], row["high"]], color=VALIDATION, linewidth=2, alpha=0.6)
@@ -86,5 +87,5 @@ def plot_threshold_curves(
     for axes in panels:
         axes.set_axis_off()
     figure.supxlabel("threshold", fontsize=9)
-    figure.supylabel("F1" if calibrator.beta == 1 else f"F{calibrator.beta:g}", fontsize=9)
+    figure.supylabel("F1" if beta == 1 else f"F{beta:g}", fontsize=9)
     return figure

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_hpa.f_beta import mean_f_beta
 from keras_hpa.plots.figure import TRAINING, VALIDATION, new_figure, remove_frame
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ def plot_thresholds(calibrator: ThresholdCalibrator, class_names: Sequence[str] 
     """Draws the threshold of each class beside its F1 and its support on the fitting data.
 
     Args:
-        calibrator: a fitted `ThresholdCalibrator`. A class that is never predicted is marked by a cross.
+        calibrator: a fitted `ThresholdCalibrator`. A class that is never predicted is marked by a cross; one
+            that is absent as well has no F1, and the mean is over the others.
         class_names: one name per class; those of the calibrator, or numbers, if not given.
 
     Raises:
@@ -31,7 +33,7 @@ def plot_thresholds(calibrator: ThresholdCalibrator, class_names: Sequence[str] 
         >>> calibrator = ThresholdCalibrator().fit(0.1 + 0.8 * y_true, y_true)
         >>> figure = plot_thresholds(calibrator, ["Nucleoli", "Mitochondria"])
         >>> [panel.get_title() for panel in figure.axes]
-        ['threshold', 'F1 (mean of all 1.000)', 'support']
+        ['threshold', 'F1 (mean 1.000)', 'support']
     """
     num_classes = len(calibrator.thresholds_)
     given = calibrator.class_names if class_names is None else class_names
@@ -53,9 +55,10 @@ def plot_thresholds(calibrator: ThresholdCalibrator, class_names: Sequence[str] 
     left.set_ylim(num_classes - 0.4, -0.6)
     if not calibrator.from_logits:
         left.set_xlim(-0.02, max(1.02, float(np.nanmax(thresholds, initial=0)) + 0.02))
-    middle.barh(rows, calibrator.scores_, color=VALIDATION, height=0.6)
-    middle.axvline(np.mean(calibrator.scores_), color="0.4", linestyle=":", linewidth=1)
-    middle.set(title=f"F1 (mean of all {np.mean(calibrator.scores_):.3f})", xlim=(0, 1))
+    mean = mean_f_beta(calibrator.f_beta_)
+    middle.barh(rows, calibrator.f_beta_, color=VALIDATION, height=0.6)
+    middle.axvline(mean, color="0.4", linestyle=":", linewidth=1)
+    middle.set(title=f"F1 (mean {mean:.3f})", xlim=(0, 1))
     bars = right.barh(rows, np.sqrt(calibrator.support_), color="0.6", height=0.6)
     right.bar_label(bars, calibrator.support_, fontsize=7, padding=2)
     right.set(title="support", xticks=[], xlabel="samples (square root)")

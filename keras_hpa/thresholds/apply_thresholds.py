@@ -15,15 +15,19 @@ def apply_thresholds(
 ) -> npt.NDArray[np.uint8]:
     """Labels, 1 where `score >= threshold`; with `at_least_one` also the nearest class where nothing passes.
 
+    Scores too small for a normal number (1e-38 in float32) are 0, as they are to backends that flush them.
+
     Example:
         >>> apply_thresholds(np.array([[0.1, 0.1]]), np.array([0.2, 0.5]), at_least_one=True)
         array([[1, 0]], dtype=uint8)
     """
     rounded = round_up(thresholds, scores.dtype)
+    scores = np.where(np.abs(scores) < np.finfo(scores.dtype).tiny, 0, scores)
     labels = (scores >= rounded).astype(np.uint8)
     if at_least_one:
         factor, shift = nearness_terms(rounded, from_logits=from_logits)
-        nearest = (scores * factor + shift).argmax(axis=-1)
+        with np.errstate(over="ignore"):
+            nearest = (scores * factor + shift).argmax(axis=-1)
         nothing = ~labels.any(axis=-1) & np.isfinite(rounded).any()
         labels[nothing, nearest[nothing]] = 1
     return labels

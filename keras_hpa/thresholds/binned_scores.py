@@ -11,6 +11,8 @@ from keras_hpa.thresholds.class_scores import ClassScores
 from keras_hpa.thresholds.log_odds import log_odds, probability
 
 _NUM_BINS = 256
+_LARGEST = 1e100  # its square is a number
+_USUAL_LOGIT, _REACH = 21.0, 10.0  # from 3 to 30 interquartile ranges nothing changes on simulated networks
 
 
 @dataclass(frozen=True)
@@ -25,27 +27,43 @@ class BinnedScores:
         middles: the middle of each bin.
         samples: what the samples in each bin count, 1 each on average.
         positives: what the positives among them count.
+        from_logits: whether the scores are logits.
     """
 
     cuts: npt.NDArray[np.float64]
     middles: npt.NDArray[np.float64]
     samples: npt.NDArray[np.float64]
     positives: npt.NDArray[np.float64]
+    from_logits: bool = False
 
     @classmethod
-    def from_classes(cls, classes: Sequence[ClassScores], *, from_logits: bool = False) -> Self:
+    def from_classes(cls, classes: Sequence[ClassScores]) -> Self:
         """Bins the sorted scores of each class, each with at least one sample."""
-        ends = np.array([one.scores[[0, -1]] for one in classes], np.float64)
-        low, high = (ends if from_logits else log_odds(ends)).T
+        from_logits = classes[0].from_logits
+        low, high = np.array([_ends(one) for one in classes]).T
         margin = 1e-3
         width = ((high - low + 2 * margin) / _NUM_BINS)[:, None]
         cuts = low[:, None] - margin + width * np.arange(_NUM_BINS)
         raw_cuts = cuts.copy() if from_logits else probability(cuts)
-        raw_cuts[:, 0] = -np.inf  # the log-odds of a score near 0 end somewhere; its sample counts all the same
+        raw_cuts[:, 0] = -np.inf  # what lies below the first cut counts all the same
         scales = [len(one.scores) / one.total for one in classes]
         above = [one.predicted(cut) * scale for one, cut, scale in zip(classes, raw_cuts, scales, strict=True)]
-        hits = [one.hits(cut) * scale for one, cut, scale in zip(classes, raw_cuts, scales, strict=True)]
-        return cls(cuts, cuts + width / 2, _between_cuts(above), _between_cuts(hits))
+        positive = [one.true_positives(cut) * scale for one, cut, scale in zip(classes, raw_cuts, scales, strict=True)]
+        return cls(cuts, cuts + width / 2, _between_cuts(above), _between_cuts(positive), from_logits)
+
+    def in_unit_of_scores(self, thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Turns log-odds into what the scores are, probabilities or logits."""
+        return thresholds if self.from_logits else probability(thresholds)
+
+    @property
+    def highest(self) -> npt.NDArray[np.float64]:
+        """The upper end of each class's last bin."""
+        return 2 * self.middles[:, -1] - self.cuts[:, -1]
+
+    @property
+    def negatives(self) -> npt.NDArray[np.float64]:
+        """What the negatives in each bin count; rounding of weighted sums must not make it less than nothing."""
+        return np.maximum(self.samples - self.positives, 0.0)
 
     @property
     def num_positives(self) -> npt.NDArray[np.float64]:
@@ -67,7 +85,7 @@ class BinnedScores:
         """Deals the samples into folds at random; returns, for each fold, the others and itself."""
         shares = np.full(num_folds, 1 / num_folds)
         positives = rng.multinomial(_whole(self.positives, rng), shares)
-        samples = positives + rng.multinomial(_whole(self.samples - self.positives, rng), shares)
+        samples = positives + rng.multinomial(_whole(self.negatives, rng), shares)
         folds = []
         for fold in range(num_folds):
             rest_samples = np.delete(samples, fold, axis=-1).sum(axis=-1).astype(np.float64)
@@ -82,6 +100,23 @@ class BinnedScores:
         return folds
 
 
+def _ends(one: ClassScores) -> npt.NDArray[np.float64]:
+    """The log-odds between which a class's scores are told apart: those of the lowest and the highest.
+
+    A logit far from all others, of a broken image say, would leave one bin to the rest. So ends lie within
+    `_USUAL_LOGIT` of 0, or within `_REACH` interquartile ranges of the quartiles, whichever is further.
+    """
+    if not one.from_logits:
+        return log_odds(one.scores[[0, -1]])
+    scores = one.scores.astype(np.float64)
+    below, above = scores[[len(scores) // 4, -1 - len(scores) // 4]]
+    with np.errstate(over="ignore"):
+        reach = _REACH * (above - below)
+        lowest, highest = min(below - reach, -_USUAL_LOGIT), max(above + reach, _USUAL_LOGIT)
+    ends = scores[[np.searchsorted(scores, lowest), np.searchsorted(scores, highest, side="right") - 1]]
+    return np.clip(ends, -_LARGEST, _LARGEST)
+
+
 def sum_above(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """What lies in each bin and above it."""
     return np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
@@ -94,4 +129,4 @@ def _between_cuts(above: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float6
 
 def _whole(counts: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Weighted samples as whole ones, the same on average."""
-    return np.floor(np.maximum(counts, 0) + rng.uniform(size=counts.shape)).astype(np.int64)
+    return np.floor(counts + rng.uniform(size=counts.shape)).astype(np.int64)

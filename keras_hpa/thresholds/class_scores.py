@@ -1,19 +1,37 @@
 """The scores of one class in ascending order: what every rule looks at."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.f_beta import f_beta
+
 
 class ClassScores:
-    """Counts the samples of one class at or above any cut, after sorting its scores once.
+    """The scores of one class, sorted once: what a threshold rule is given, and the counts at any cut.
 
     Without weights only the values are sorted, never their order: NumPy does that several times faster, and two
     searches give every count that F-beta needs.
 
     Args:
         scores: the scores whose labels are known, shape `(num_samples,)`.
-        positive: whether each sample carries the class, bool of the same shape.
+        positive: whether each sample has the class, bool of the same shape.
         weights: what each sample counts, more than 0, or `None` for 1 each.
+        from_logits: whether the scores are logits rather than probabilities.
+
+    Attributes:
+        scores: the scores in ascending order.
+        positive_scores: those of the positives, in ascending order.
+        num_positives: how many positives there are.
+        support: what the positives count together: their number without weights.
+        total: what all samples count together.
+        from_logits: as given.
+
+    Example:
+        >>> one = ClassScores(np.array([0.9, 0.2, 0.6]), np.array([True, False, False]))
+        >>> one.predicted([0.1, 0.5]), one.true_positives([0.1, 0.5]), one.f_beta([0.1, 0.5]).round(2)
+        (array([3., 2.]), array([1., 1.]), array([0.5 , 0.67]))
     """
 
     def __init__(
@@ -21,7 +39,10 @@ class ClassScores:
         scores: npt.NDArray[np.floating],
         positive: npt.NDArray[np.bool_],
         weights: npt.NDArray[np.float64] | None = None,
+        *,
+        from_logits: bool = False,
     ) -> None:
+        self.from_logits = from_logits
         self.num_positives = int(np.count_nonzero(positive))
         self._total_above = self._positive_above = None
         if weights is None:
@@ -39,21 +60,22 @@ class ClassScores:
         """What the samples with `score >= cut` count together."""
         return _count(self.scores, self._total_above, cuts)
 
-    def hits(self, cuts: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def true_positives(self, cuts: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """What the positives with `score >= cut` count together."""
         return _count(self.positive_scores, self._positive_above, cuts)
 
-    def f_beta(self, cuts: npt.ArrayLike, beta: float = 1.0) -> npt.NDArray[np.float64]:
-        """F-beta of `score >= cut` for each cut; 0 where there is nothing to find and nothing is predicted."""
-        denominator = beta**2 * self.support + self.predicted(cuts)
-        return np.divide(
-            (1 + beta**2) * self.hits(cuts), denominator, out=np.zeros_like(denominator), where=denominator > 0
-        )
+    def f_beta(
+        self, cuts: npt.ArrayLike, beta: float = 1.0, *, zero_division: float = math.nan
+    ) -> npt.NDArray[np.float64]:
+        """F-beta of `score >= cut` for each cut."""
+        counts = self.true_positives(cuts), self.predicted(cuts), self.support
+        return np.asarray(f_beta(*counts, beta=beta, zero_division=zero_division))
 
     def counts_at(self, threshold: float) -> npt.NDArray[np.float64]:
-        """Hits, false alarms, misses and true rejections at a threshold."""
-        hits, predicted = float(self.hits(threshold)), float(self.predicted(threshold))
-        return np.array([hits, predicted - hits, self.support - hits, self.total - self.support - predicted + hits])
+        """True positives, false positives, false negatives and true negatives at a threshold."""
+        found, predicted = float(self.true_positives(threshold)), float(self.predicted(threshold))
+        counts = [found, predicted - found, self.support - found, self.total - self.support - predicted + found]
+        return np.maximum(counts, 0.0)  # differences of weighted sums are rounded
 
     def cut_predicting(self, count: float) -> float:
         """The score at or above which the samples count nearest to `count`, and at least one of them."""
@@ -68,12 +90,16 @@ class ClassScores:
         below = int(np.searchsorted(self.scores, cut)) - 1
         if below < 0:
             return float(cut)
-        halfway = (float(self.scores[below]) + float(cut)) / 2
+        halfway = float(self.scores[below]) / 2 + float(cut) / 2
         return halfway if halfway > self.scores[below] else float(cut)
 
 
 def split_classes(
-    scores: npt.NDArray[np.floating], labels: npt.NDArray[np.int8], weights: npt.NDArray[np.float64] | None = None
+    scores: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.int8],
+    weights: npt.NDArray[np.float64] | None = None,
+    *,
+    from_logits: bool = False,
 ) -> list[ClassScores]:
     """One `ClassScores` for each column, of the samples whose label is known (not -1) and whose weight is not 0."""
     scores, labels = np.ascontiguousarray(scores.T), np.ascontiguousarray(labels.T)
@@ -81,11 +107,13 @@ def split_classes(
     if weights is not None:
         counted &= weights > 0
     if counted.all():
-        return [ClassScores(column, one == 1, weights) for column, one in zip(scores, labels, strict=True)]
-    return [
-        ClassScores(column[rows], one[rows] == 1, None if weights is None else weights[rows])
-        for column, one, rows in zip(scores, labels, counted, strict=True)
-    ]
+        columns = [(column, one == 1, weights) for column, one in zip(scores, labels, strict=True)]
+    else:
+        columns = [
+            (column[rows], one[rows] == 1, None if weights is None else weights[rows])
+            for column, one, rows in zip(scores, labels, counted, strict=True)
+        ]
+    return [ClassScores(*column, from_logits=from_logits) for column in columns]
 
 
 def _sum_from(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

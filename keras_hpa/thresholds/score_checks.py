@@ -1,45 +1,9 @@
 """What a calibrator is given, checked; an error about scores or labels names the class and the row."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-
-METHODS = (
-    "auto",
-    "calibrated",
-    "fixed",
-    "global",
-    "max_f1",
-    "prevalence",
-    "report",
-    "resampled_max_f1",
-    "resampled_prevalence",
-    "shrink",
-)
-_ABSENT_CLASSES = (None, "never", "highest_score")
-
-
-def check_parameters(parameters: Mapping[str, Any], *, num_classes: int | None = None) -> None:
-    """Checks the constructor arguments of a `ThresholdCalibrator`, and their lengths once the classes are known.
-
-    Raises:
-        ValueError: if one is out of range or has the wrong length.
-    """
-    for name, choices in (("method", METHODS), ("absent_classes", _ABSENT_CLASSES)):
-        if parameters[name] not in choices:
-            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {parameters[name]!r}")
-    if not np.isfinite(parameters["intercept"]):
-        raise ValueError(f"`intercept` must be finite. Received: {parameters['intercept']!r}")
-    if not 0 < parameters["beta"] < np.inf:
-        raise ValueError(f"`beta` must be finite and more than 0. Received: {parameters['beta']!r}")
-    for name in ("min_support", "num_resamples"):
-        if parameters[name] < 1:
-            raise ValueError(f"`{name}` must be at least 1. Received: {parameters[name]!r}")
-    _check_per_class("thresholds", parameters["thresholds"], num_classes, highest=np.inf)
-    if parameters["prevalence"] is not None:
-        _check_per_class("prevalence", parameters["prevalence"], num_classes, highest=1.0)
 
 
 def check_scores(
@@ -55,7 +19,9 @@ def check_scores(
     Raises:
         ValueError: if the shape is not that of a matrix, or a score is NaN, infinite, or outside [0, 1].
     """
-    scores = np.asarray(y_score)
+    if isinstance(y_score, np.ma.MaskedArray) and np.ma.is_masked(y_score):
+        raise ValueError("`y_score` must not be masked; a label that is unknown is -1. Received: a masked array")
+    scores = as_numbers("y_score", y_score)
     if scores.ndim != 2 or 0 in scores.shape:
         raise ValueError(f"`y_score` must have shape (num_samples, num_classes). Received: shape {scores.shape}")
     if class_names is not None and len(class_names) != scores.shape[1]:
@@ -64,14 +30,12 @@ def check_scores(
             f"Received: shape {scores.shape}"
         )
     if scores.dtype not in (np.float32, np.float64):
-        if scores.dtype.kind not in "fiub" and scores.dtype.name != "bfloat16":
-            raise TypeError(f"`y_score` must hold numbers. Received: dtype {scores.dtype}")
         scores = scores.astype(np.float64 if scores.dtype.kind in "iub" else np.float32)
     # One pass says whether there is anything to look for: NaN fails every comparison.
     low, high = (-np.finfo(scores.dtype).max, np.finfo(scores.dtype).max) if from_logits else (0, 1)
     if not (scores.min() >= low and scores.max() <= high):
         row, column = np.argwhere(~((scores >= low) & (scores <= high)))[0]
-        expected = "finite" if from_logits else "in [0, 1] unless `from_logits=True`"
+        expected = "finite, neither NaN nor infinite," if from_logits else "in [0, 1] unless `from_logits=True`"
         raise ValueError(
             f"`y_score` must be {expected}. Received: {scores[row, column]} "
             f"in row {row}, {_class_name(column, class_names)}"
@@ -85,16 +49,18 @@ def check_labels(
     """Returns labels as int8: 1 present, 0 absent, -1 unknown.
 
     Args:
-        y_true: one label per sample and class.
+        y_true: one label per sample and class; what a masked array masks is unknown.
         scores: the scores that they belong to, to compare shapes and to see whether the two were swapped.
         class_names: the names of the columns, for error messages.
 
     Raises:
         ValueError: if the shape differs from that of the scores or a label is not 0, 1 or -1.
     """
-    labels = np.asarray(y_true)
-    if labels.dtype.kind not in "fiub":
-        raise TypeError(f"`y_true` must hold numbers. Received: dtype {labels.dtype}")
+    if y_true is None:
+        raise ValueError("`y_true` must be given: `fit` requires y to be passed, but the target y is None")
+    if isinstance(y_true, np.ma.MaskedArray):
+        y_true = np.where(np.ma.getmaskarray(y_true), -1.0, y_true.data)
+    labels = as_numbers("y_true", y_true)
     is_label = labels == 1
     is_label |= labels == 0
     is_label |= labels == -1
@@ -125,18 +91,34 @@ def check_weights(sample_weight: npt.ArrayLike | None, num_samples: int) -> npt.
     weights = np.asarray(sample_weight, np.float64)
     if weights.shape != (num_samples,):
         raise ValueError(f"`sample_weight` must have shape ({num_samples},). Received: shape {weights.shape}")
-    if not (np.isfinite(weights) & (weights >= 0)).all():
-        row = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))[0]
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        row = np.flatnonzero(wrong)[0]
         raise ValueError(f"`sample_weight` must be finite and not negative. Received: {weights[row]} in row {row}")
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not 0 < total < np.inf:
+        raise ValueError(f"`sample_weight` must have a finite sum above zero. Received: a sum of {total}")
     return weights
 
 
-def _check_per_class(name: str, value: Any, num_classes: int | None, *, highest: float) -> None:
-    numbers = np.asarray(value, np.float64)
-    if numbers.ndim > 1 or not ((numbers >= 0) & (numbers <= highest)).all():
-        raise ValueError(f"`{name}` must hold numbers from 0 to {highest}, one or one per class. Received: {value!r}")
-    if num_classes is not None and numbers.ndim and len(numbers) != num_classes:
-        raise ValueError(f"`{name}` must hold one number for each of {num_classes} classes. Received: {len(numbers)}")
+def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray:
+    """Returns values as an array of numbers, those of a table whose columns have several types too.
+
+    Raises:
+        TypeError: if they are sparse, or one is no number.
+    """
+    if hasattr(values, "toarray"):
+        raise TypeError(f"`{name}` must be dense; sparse input is not supported. Received: {type(values).__name__}")
+    array = np.asarray(values)
+    if array.dtype == object:
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"`{name}` must hold numbers. Received: {error}") from error
+    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+        raise TypeError(f"`{name}` must hold numbers. Received: dtype {array.dtype}")
+    return array
 
 
 def _class_name(column: int, class_names: Sequence[str] | None) -> str:

@@ -7,23 +7,26 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from keras_hpa.f_beta import check_zero_division, f_beta, mean_f_beta
 from keras_hpa.thresholds.apply_thresholds import apply_thresholds
 from keras_hpa.thresholds.calibration_file import read_calibration, write_calibration
 from keras_hpa.thresholds.class_scores import ClassScores, split_classes
-from keras_hpa.thresholds.find_thresholds import find_thresholds
 from keras_hpa.thresholds.log_odds import log_odds
-from keras_hpa.thresholds.report_rule import report_thresholds
-from keras_hpa.thresholds.score_checks import check_labels, check_parameters, check_scores, check_weights
+from keras_hpa.thresholds.report_grid_rule import ReportGrid
+from keras_hpa.thresholds.rule import Rule
+from keras_hpa.thresholds.rule_names import as_rule
+from keras_hpa.thresholds.score_checks import as_numbers, check_labels, check_scores, check_weights
 from keras_hpa.thresholds.threshold_layer import ThresholdLayer
 from keras_hpa.thresholds.threshold_report import ThresholdReport
 
 _FEW_POSITIVES = 10
 
 
-class ThresholdCalibrator(BaseEstimator):
+class ThresholdCalibrator(TransformerMixin, BaseEstimator):
     """Finds one threshold per class on a validation set, so that scores become labels with a high macro-F1.
 
     A sample is given a class where `score >= threshold`, with the thresholds exactly as they stand in `thresholds_`.
@@ -33,43 +36,25 @@ class ThresholdCalibrator(BaseEstimator):
     The estimator follows scikit-learn: scores take the place of X and labels that of y.
 
     Args:
-        method: the rule.
-            `"auto"`: the best we know for new data, with few positives and with many; see
-                [what "auto" does](../explanation/thresholds.md#what-auto-does).
-            `"max_f1"`: the best F-beta on the fitting data, exactly; good with hundreds of positives in each class.
-            `"prevalence"`: predicts each class as often as it occurs; good with few positives.
-            `"calibrated"`: the best F-beta by a calibration that the classes share; good with few positives, limited
-            by how straight the network's calibration is.
-            `"global"`: one threshold for all, the best macro F-beta; for very few samples.
-            `"shrink"`: `"max_f1"` drawn to `"global"`, with the weight n / (n + 10) for n positives.
-            `"resampled_max_f1"`, `"resampled_prevalence"`: the mean over bootstrap samples; steadier than without.
-            `"fixed"`: `thresholds` as they are.
-            `"report"`: as the published notebooks had it: the first of 0, 0.001, ..., 0.999 with the best F1 of
-            `score > threshold`, plus `intercept`. It predicts a class without positives practically everywhere.
-        intercept: what `"report"` adds to its thresholds. The others put them between two scores and need none.
-        thresholds: the thresholds of `"fixed"`, as probabilities, one for all classes or one per class.
-        prevalence: the share of samples that carry each class, where `"prevalence"` shall not take it from the labels.
-        beta: the weight of recall against precision in F-beta.
-        min_support: a class with fewer positives, but some, gets the threshold of `"global"`.
-        absent_classes: what becomes of a class without positives: `"never"` predicted, its threshold infinite, or
-            predicted above the `"highest_score"` of the fitting data, which finds some of the rarest classes after a
-            small validation set, and guesses. `None` is `"highest_score"` under `"auto"`, since that is better on new
-            data, and `"never"` under the others; `"report"` and `"fixed"` have no choice. The class is flagged.
+        rule: how thresholds are found: a name, a rule with its options such as `MaxF1(beta=2)`, or a rule of your own;
+            see [keras_hpa.thresholds](thresholds.md). `"auto"` is the best we know for new data.
         at_least_one: whether a sample that passes no threshold gets the class whose score comes nearest to its
             threshold, by their ratio (logits: difference). Every sample of the atlas has a label.
         class_names: the names of the classes, for messages and reports.
         from_logits: whether scores are logits. `thresholds_` are then logits too.
-        num_resamples: how many bootstrap samples to draw.
-        seed: of the bootstrap.
 
     Attributes:
         thresholds_: one threshold per class, in the unit of the scores; infinite where never predicted.
-        support_: how many samples carry each class.
-        scores_: F-beta of each class on the fitting data.
-        counts_: hits, false alarms, misses and true rejections of each class on the fitting data, weighted.
+        support_: how many samples have each class.
+        f_beta_: F-beta of each class on the fitting data, with the `beta` of the rule; NaN for a class that is neither
+            present nor predicted.
+        counts_: true positives, false positives, false negatives and true negatives of each class on the fitting data,
+            weighted.
         flags_: what is unusual about each class, a tuple of texts: "no known labels", "no positives",
             "few positives" (under ten), "no negatives", "constant scores", "global threshold".
         n_features_in_: the number of classes.
+        feature_names_in_: the columns of a data frame of scores, where `fit` was given one; later ones must have them in
+            the same order.
 
     Shapes:
         Scores and labels have shape `(num_samples, num_classes)`. A label is 1, 0, or -1 where it is unknown; that
@@ -78,13 +63,13 @@ class ThresholdCalibrator(BaseEstimator):
     Raises:
         ValueError: if an argument is out of range, scores are NaN or outside [0, 1], labels are not 0, 1 or -1, or the
             two have different shapes or look swapped; the message names class and row.
-        TypeError: if scores or labels are not numbers.
+        TypeError: if scores or labels are not numbers, or `rule` is no rule.
         NotFittedError: (of scikit-learn) if asked for predictions before `fit`.
 
     Example:
         >>> scores = np.array([[0.9, 0.2], [0.6, 0.1], [0.3, 0.3], [0.1, 0.4]])
         >>> labels = np.array([[1, 0], [1, 0], [0, 1], [0, 1]])
-        >>> calibrator = ThresholdCalibrator(method="max_f1").fit(scores, labels)
+        >>> calibrator = ThresholdCalibrator("max_f1").fit(scores, labels)
         >>> calibrator.thresholds_.round(3).tolist()
         [0.45, 0.25]
         >>> calibrator.predict([[0.5, 0.2]])
@@ -96,33 +81,20 @@ class ThresholdCalibrator(BaseEstimator):
 
     def __init__(
         self,
-        method: str = "auto",
-        intercept: float = 1e-4,
+        rule: str | Rule = "auto",
         *,
-        thresholds: float | Sequence[float] = 0.5,
-        prevalence: Sequence[float] | None = None,
-        beta: float = 1.0,
-        min_support: int = 1,
-        absent_classes: str | None = None,
         at_least_one: bool = False,
         class_names: Sequence[str] | None = None,
         from_logits: bool = False,
-        num_resamples: int = 24,
-        seed: int = 0,
     ) -> None:
-        self.method = method
-        self.intercept = intercept
-        self.thresholds = thresholds
-        self.prevalence = prevalence
-        self.beta = beta
-        self.min_support = min_support
-        self.absent_classes = absent_classes
+        as_rule(rule)
+        if isinstance(class_names, str):
+            raise ValueError(f"`class_names` must hold one name per class. Received: {class_names!r}")
+        self.rule = rule
         self.at_least_one = at_least_one
-        self.class_names = class_names
+        # A pandas Series is read by its index, not in its order. scikit-learn wants its own lists back as they are.
+        self.class_names = class_names if isinstance(class_names, list | tuple | None) else list(class_names)
         self.from_logits = from_logits
-        self.num_resamples = num_resamples
-        self.seed = seed
-        check_parameters(self.get_params())
 
     def fit(self, y_score: npt.ArrayLike, y_true: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Finds the thresholds.
@@ -136,13 +108,15 @@ class ThresholdCalibrator(BaseEstimator):
             The calibrator itself.
         """
         classes = self._split_classes(y_score, y_true, sample_weight)
-        check_parameters(self.get_params(), num_classes=len(classes))
-        self.n_features_in_ = len(classes)
+        validate_data(self, y_score, reset=True, skip_check_array=True)
+        rule = as_rule(self.rule)
         self.support_ = np.array([one.num_positives for one in classes])
-        self.flags_ = [_find_flags(one, self.min_support, self.method) for one in classes]
-        self.thresholds_ = self._find_thresholds(classes)
+        self.flags_ = [_find_flags(one, getattr(rule, "min_support", 1)) for one in classes]
+        if isinstance(rule, ReportGrid):
+            self._warn_of_absent_classes()
+        self.thresholds_ = _find_thresholds(rule, classes)
         self.counts_ = np.array([one.counts_at(t) for one, t in zip(classes, self.thresholds_, strict=True)])
-        self.scores_ = self._f_beta(classes)
+        self.f_beta_ = self._f_beta(self.counts_)
         return self
 
     def predict(self, y_score: npt.ArrayLike) -> npt.NDArray[np.uint8]:
@@ -158,16 +132,26 @@ class ThresholdCalibrator(BaseEstimator):
         """Returns margins: how far each score lies above its threshold, in log-odds; at least 0 where it passes."""
         scores = self._checked_scores(y_score)
         logits = scores.astype(np.float64) if self.from_logits else log_odds(scores)
-        margins = logits - (self.thresholds_ if self.from_logits else log_odds(self.thresholds_))
-        passed = scores >= self.thresholds_
+        with np.errstate(over="ignore"):
+            margins = logits - (self.thresholds_ if self.from_logits else log_odds(self.thresholds_))
+        passed = apply_thresholds(scores, self.thresholds_) == 1
         return np.where(passed, np.maximum(margins, 0.0), np.minimum(margins, -np.finfo(np.float64).tiny))
 
-    def score(self, y_score: npt.ArrayLike, y_true: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-        """Returns the mean F-beta over the classes that have positives among `y_true`; NaN where none has."""
-        self._checked_scores(y_score)
-        classes = self._split_classes(y_score, y_true, sample_weight)
-        present = [bool(one.num_positives) for one in classes]
-        return float(self._f_beta(classes)[present].mean()) if any(present) else float("nan")
+    def score(
+        self,
+        y_score: npt.ArrayLike,
+        y_true: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        zero_division: float = float("nan"),
+    ) -> float:
+        """Returns the mean F-beta over classes, each judged by its threshold alone, without `at_least_one`.
+
+        `zero_division` says what a class scores that is neither present nor predicted, as in
+        [`MacroF1`](MacroF1.md): by default it counts for nothing.
+        """
+        counts = self._counts(y_score, y_true, sample_weight)
+        return mean_f_beta(self._f_beta(counts, check_zero_division(zero_division)))
 
     def report(
         self,
@@ -177,6 +161,7 @@ class ThresholdCalibrator(BaseEstimator):
         *,
         confidence: float = 0.95,
         num_resamples: int = 1000,
+        seed: int = 0,
     ) -> ThresholdReport:
         """Returns a table per class: support, threshold, precision, recall, F-beta with its interval, flags.
 
@@ -184,24 +169,18 @@ class ThresholdCalibrator(BaseEstimator):
         Precision, recall and F-beta judge each class by its threshold alone, without `at_least_one`.
         """
         check_is_fitted(self)
-        counts = self.counts_
         if (y_score is None) != (y_true is None):
             raise ValueError("`y_score` and `y_true` must be given together. Received: only one of them")
-        if y_score is not None and y_true is not None:
-            self._checked_scores(y_score)
-            classes = self._split_classes(y_score, y_true, sample_weight)
-            counts = np.array([one.counts_at(t) for one, t in zip(classes, self.thresholds_, strict=True)])
+        counts = self.counts_ if y_score is None or y_true is None else self._counts(y_score, y_true, sample_weight)
         return ThresholdReport(
             counts,
             self.thresholds_,
-            class_names=[str(column) for column in range(len(counts))]
-            if self.class_names is None
-            else self.class_names,
+            class_names=range(len(counts)) if self.class_names is None else self.class_names,
             flags=self.flags_,
-            beta=self.beta,
+            beta=self.beta_,
             confidence=confidence,
             num_resamples=num_resamples,
-            seed=self.seed,
+            seed=seed,
         )
 
     def as_layer(self, **kwargs: Any) -> ThresholdLayer:
@@ -214,71 +193,61 @@ class ThresholdCalibrator(BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes parameters and thresholds as JSON, under a temporary name first; infinity is written as null."""
         check_is_fitted(self)
-        write_calibration(
-            path,
-            {
-                "parameters": self.get_params(),
-                "thresholds": self.thresholds_,
-                "support": self.support_,
-                "scores": self.scores_,
-                "counts": self.counts_,
-                "flags": self.flags_,
-            },
-        )
+        fitted = {name: getattr(self, f"{name}_") for name in ("thresholds", "support", "counts", "flags")}
+        write_calibration(path, self.get_params(deep=False), fitted)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Reads a calibrator that `save` wrote.
+    def load(cls, path: str | os.PathLike[str], rule: str | Rule | None = None) -> Self:
+        """Reads a calibrator that `save` wrote; its `rule` must be given again if it is a class of your own.
 
         Raises:
             ValueError: if the file is not one of ours, or of a version that is not known.
         """
-        content = read_calibration(path)
-        calibrator = cls(**content["parameters"])
+        parameters, content = read_calibration(path, rule)
+        calibrator = cls(**parameters)
         calibrator.thresholds_ = np.array(content["thresholds"], np.float64)
         calibrator.support_ = np.array(content["support"])
-        calibrator.scores_ = np.array(content["scores"], np.float64)
         calibrator.counts_ = np.array(content["counts"], np.float64)
+        calibrator.f_beta_ = calibrator._f_beta(calibrator.counts_)
         calibrator.flags_ = [tuple(flags) for flags in content["flags"]]
         calibrator.n_features_in_ = len(calibrator.thresholds_)
         return calibrator
 
-    def _find_thresholds(self, classes: list[ClassScores]) -> npt.NDArray[np.float64]:
-        if self.method == "fixed":
-            fixed = np.asarray(self.thresholds, np.float64)
-            return np.array(np.broadcast_to(log_odds(fixed) if self.from_logits else fixed, len(classes)))
-        if self.method == "report":
-            self._warn_of_absent_classes()
-            return report_thresholds(classes, intercept=self.intercept, beta=self.beta, from_logits=self.from_logits)
-        return find_thresholds(
-            classes,
-            self.method,
-            prevalence=self.prevalence,
-            beta=self.beta,
-            min_support=self.min_support,
-            absent_classes=self.absent_classes or ("highest_score" if self.method == "auto" else "never"),
-            from_logits=self.from_logits,
-            num_resamples=self.num_resamples,
-            seed=self.seed,
-        )
+    @property
+    def beta_(self) -> float:
+        """The weight of recall against precision: that of the rule, 1 where it has none."""
+        return getattr(as_rule(self.rule), "beta", 1.0)
 
-    def _f_beta(self, classes: list[ClassScores]) -> npt.NDArray[np.float64]:
-        return np.array([float(one.f_beta(t, self.beta)) for one, t in zip(classes, self.thresholds_, strict=True)])
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        return tags
+
+    def _f_beta(self, counts: npt.NDArray[np.float64], zero_division: float = np.nan) -> npt.NDArray[np.float64]:
+        tp, fp, fn = counts.T[:3]
+        return np.asarray(f_beta(tp, tp + fp, tp + fn, beta=self.beta_, zero_division=zero_division))
+
+    def _counts(
+        self, y_score: npt.ArrayLike, y_true: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+    ) -> npt.NDArray[np.float64]:
+        self._checked_scores(y_score)
+        classes = self._split_classes(y_score, y_true, sample_weight)
+        return np.array([one.counts_at(t) for one, t in zip(classes, self.thresholds_, strict=True)])
 
     def _split_classes(
         self, y_score: npt.ArrayLike, y_true: npt.ArrayLike, sample_weight: npt.ArrayLike | None
     ) -> list[ClassScores]:
-        labels = check_labels(y_true, np.asarray(y_score), class_names=self.class_names)
+        labels = check_labels(y_true, as_numbers("y_score", y_score), class_names=self.class_names)
         scores = check_scores(y_score, from_logits=self.from_logits, class_names=self.class_names)
-        return split_classes(scores, labels, check_weights(sample_weight, len(scores)))
+        weights = check_weights(sample_weight, len(scores))
+        return split_classes(scores, labels, weights, from_logits=self.from_logits)
 
     def _checked_scores(self, y_score: npt.ArrayLike) -> npt.NDArray[np.floating]:
         check_is_fitted(self)
-        scores = check_scores(y_score, from_logits=self.from_logits, class_names=self.class_names)
-        if scores.shape[1] != len(self.thresholds_):
-            raise ValueError(
-                f"`y_score` must have {len(self.thresholds_)} columns, as it had in `fit`. Received: {scores.shape[1]}"
-            )
+        scores = check_scores(y_score, from_logits=self.from_logits)
+        validate_data(self, y_score, reset=False, skip_check_array=True)
         return scores
 
     def _warn_of_absent_classes(self) -> None:
@@ -288,14 +257,26 @@ class ThresholdCalibrator(BaseEstimator):
         ]
         if absent:
             warnings.warn(
-                'Under `method="report"` a class without positives is predicted for nearly every sample. '
+                'Under `rule="report"` a class without positives is predicted for nearly every sample. '
                 f"Received: no positives of class {', '.join(absent)}",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
 
 
-def _find_flags(scores: ClassScores, min_support: int, method: str) -> tuple[str, ...]:
+def _find_thresholds(rule: Rule, classes: list[ClassScores]) -> npt.NDArray[np.float64]:
+    found = rule.find_thresholds(classes)
+    thresholds = np.array(found, np.float64)
+    lowest = np.finfo(np.float64).min if classes[0].from_logits else 0.0
+    if thresholds.shape != (len(classes),) or not (thresholds >= lowest).all():
+        raise ValueError(
+            f"`rule` must find one score for each of {len(classes)} classes, or infinity. "
+            f"Received: {found!r} from {rule!r}"
+        )
+    return thresholds
+
+
+def _find_flags(scores: ClassScores, min_support: int) -> tuple[str, ...]:
     if not len(scores.scores):
         return ("no known labels",)
     found = {
@@ -303,6 +284,6 @@ def _find_flags(scores: ClassScores, min_support: int, method: str) -> tuple[str
         "few positives": 0 < scores.num_positives < _FEW_POSITIVES,
         "no negatives": scores.num_positives == len(scores.scores),
         "constant scores": scores.scores[0] == scores.scores[-1],
-        "global threshold": 0 < scores.num_positives < min_support and method not in ("fixed", "report"),
+        "global threshold": 0 < scores.num_positives < min_support,
     }
     return tuple(name for name, holds in found.items() if holds)

@@ -64,13 +64,18 @@ class ThresholdLayer(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         scores = ops.cast(inputs, "float32")
-        passed = ops.greater_equal(scores, self._rounded)
+        scores = ops.where(ops.abs(scores) < np.finfo(np.float32).tiny, 0.0, scores)  # as some backends do
+        passed = ops.cast(ops.greater_equal(scores, self._rounded), "float32")
         if self.at_least_one and np.isfinite(self._rounded).any():
             factor, shift = nearness_terms(self._rounded, from_logits=self.from_logits)
-            nearest = ops.argmax(ops.add(ops.multiply(scores, factor), shift), axis=-1)
-            is_nearest = ops.one_hot(nearest, len(self.thresholds), dtype="bool")
-            nothing = ops.logical_not(ops.any(passed, axis=-1, keepdims=True))
-            passed = ops.logical_or(passed, ops.logical_and(nothing, is_nearest))
+            nearness = ops.add(ops.multiply(scores, factor), shift)
+            # Comparisons of floats alone: ONNX Runtime and LiteRT lack others, of booleans and of whole numbers.
+            columns, beyond = np.arange(len(self.thresholds), dtype="float32"), np.float32(len(self.thresholds))
+            is_highest = ops.greater_equal(nearness, ops.max(nearness, axis=-1, keepdims=True))
+            first = ops.min(ops.where(is_highest, columns, beyond), axis=-1, keepdims=True)
+            is_nearest = ops.cast(ops.equal(columns, first), "float32")
+            nothing = ops.subtract(1.0, ops.max(passed, axis=-1, keepdims=True))
+            passed = ops.maximum(passed, ops.multiply(nothing, is_nearest))
         return ops.cast(passed, "uint8")
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:

@@ -1,4 +1,4 @@
-"""A table of how each class fares at its threshold."""
+"""A table of the classes: what each scores at its threshold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,16 +6,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.f_beta import f_beta
+
 
 class ThresholdReport:
     """One row per class; `rows` for programs, `str()` for people.
 
-    The interval of F-beta comes from a bootstrap of hits, misses, false alarms and true rejections: what other samples
-    of the same kind and number would give at the same threshold. Where thresholds and report come from the same
-    samples, all of it is too favourable.
+    The interval of F-beta comes from a bootstrap of true and false positives and negatives: what other samples of the
+    same kind and number would give at the same threshold. Where thresholds and report come from the same samples, all
+    of it is too favourable. What is 0 / 0, as the precision of a class that is never predicted, is NaN.
 
     Args:
-        counts: hits, false alarms, misses and true rejections of each class, shape `(num_classes, 4)`.
+        counts: true positives, false positives, false negatives and true negatives of each class, shape
+            `(num_classes, 4)`.
         thresholds: the threshold of each class.
         class_names: the name of each class.
         flags: what is unusual about each class.
@@ -38,7 +41,7 @@ class ThresholdReport:
         counts: npt.ArrayLike,
         thresholds: npt.ArrayLike,
         *,
-        class_names: Sequence[str],
+        class_names: Sequence[Any],
         flags: Sequence[Sequence[str]],
         beta: float = 1.0,
         confidence: float = 0.95,
@@ -50,21 +53,24 @@ class ThresholdReport:
         if num_resamples < 1:
             raise ValueError(f"`num_resamples` must be at least 1. Received: {num_resamples!r}")
         self.rows: list[dict[str, Any]] = []
+        names = [str(name) for name in class_names]
         for column, (one, threshold) in enumerate(
             zip(np.asarray(counts, np.float64), np.asarray(thresholds, np.float64), strict=True)
         ):
-            hits, false_alarms, misses, _ = one
+            tp, fp, fn, _ = one
             rng = np.random.default_rng([seed, column])
             total = one.sum()
             draws = rng.multinomial(round(total), one / total, num_resamples) if total else np.zeros((1, 4))
-            low, high = np.quantile(_f_beta(draws, beta), [(1 - confidence) / 2, (1 + confidence) / 2])
+            drawn = _f_beta(draws, beta)
+            drawn = drawn[~np.isnan(drawn)] if not np.isnan(drawn).all() else drawn
+            low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
             self.rows.append(
                 {
-                    "class": class_names[column],
-                    "support": float(hits + misses),
+                    "class": names[column],
+                    "support": float(tp + fn),
                     "threshold": float(threshold),
-                    "precision": _ratio(hits, hits + false_alarms),
-                    "recall": _ratio(hits, hits + misses),
+                    "precision": _ratio(tp, tp + fp),
+                    "recall": _ratio(tp, tp + fn),
                     "f_beta": float(_f_beta(one, beta)),
                     "low": float(low),
                     "high": float(high),
@@ -91,10 +97,9 @@ class ThresholdReport:
 
 
 def _f_beta(counts: npt.NDArray[Any], beta: float) -> npt.NDArray[np.float64]:
-    hits, false_alarms, misses = (counts[..., part].astype(np.float64) for part in range(3))
-    denominator = (1 + beta**2) * hits + beta**2 * misses + false_alarms
-    return np.divide((1 + beta**2) * hits, denominator, out=np.zeros_like(denominator), where=denominator > 0)
+    tp, fp, fn = (counts[..., part].astype(np.float64) for part in range(3))
+    return np.asarray(f_beta(tp, tp + fp, tp + fn, beta=beta))
 
 
 def _ratio(part: float, whole: float) -> float:
-    return float(part / whole) if whole > 0 else 0.0
+    return float(part / whole) if whole > 0 else float("nan")

@@ -118,3 +118,55 @@ def test_metrics_that_are_functions_have_no_name_to_check_before_the_first_batch
     reduce_lr = ReduceLR(monitor="val_mean_absolute_error")
     history = model.fit(*data, validation_data=data, verbose=0, callbacks=[reduce_lr])
     assert "learning_rate" in history.history
+
+
+def _train(callback, metrics=("mae",), optimizer="sgd", **arguments):
+    model = arguments.pop("model", None) or keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.compile(optimizer, "mse", metrics=list(metrics), weighted_metrics=arguments.pop("weighted_metrics", None))
+    data = np.zeros((4, 2)), np.ones((4, 2))
+    return model.fit(*data, validation_data=data, verbose=0, callbacks=[callback], **arguments).history
+
+
+@pytest.mark.parametrize("monitor", ["val_loss", "val_mae"])
+@pytest.mark.parametrize("validation_freq", [2, [3, 4]])
+def test_epochs_without_validation_do_not_count(monitor, validation_freq, caplog):
+    reduce_lr = ReduceLR(monitor=monitor, patience=1, min_delta=10)
+    history = _train(reduce_lr, epochs=6, validation_freq=validation_freq)
+    assert len(history["learning_rate"]) == 6
+    validated = [2, 4, 6] if validation_freq == 2 else [3, 4]
+    halved = [sum(epoch > one for one in validated[1:]) for epoch in range(1, 7)]
+    np.testing.assert_allclose(history["learning_rate"], [0.01 * 0.5**number for number in halved])
+    assert [record.getMessage() for record in caplog.records] == [
+        f"ReduceLR: {monitor!r} was not logged in epoch 1; the learning rate stays until it is"
+    ]
+
+
+def test_validation_that_never_comes_is_refused_in_the_last_epoch():
+    with pytest.raises(ValueError, match=r"not logged in epoch 2; was `validation_data`.*Received: 'val_loss'"):
+        _train(ReduceLR(), epochs=2, validation_freq=3)
+
+
+def test_names_that_keras_makes_are_known():
+    twice = [keras.metrics.MeanAbsoluteError(name="f1"), keras.metrics.MeanSquaredError(name="f1")]
+    weighted = [keras.metrics.MeanAbsoluteError(name="f1")]
+    for monitor in ("val_f1_1", "val_weighted_f1", "weighted_f1", "f1_1"):
+        assert "learning_rate" in _train(ReduceLR(monitor=monitor), twice, weighted_metrics=weighted)
+
+
+def test_a_model_may_log_names_of_its_own():
+    class Own(keras.Model):
+        def test_step(self, *arguments):
+            logs = super().test_step(*arguments)
+            if keras.backend.backend() == "jax":
+                return {**logs[0], "mine": logs[0]["loss"]}, logs[1]
+            return logs | {"mine": logs["loss"]}
+
+    inputs = keras.Input((2,))
+    model = Own(inputs, keras.layers.Dense(2)(inputs))
+    assert "val_mine" in _train(ReduceLR(monitor="val_mine"), model=model)
+
+
+def test_a_schedule_is_refused_before_the_first_batch():
+    schedule = keras.optimizers.schedules.CosineDecay(1.0, 10)
+    with pytest.raises(ValueError, match=r"must be a number.*Received: 'CosineDecay'"):
+        _train(ReduceLR(), optimizer=keras.optimizers.Adam(schedule))

@@ -1,10 +1,14 @@
 import csv
+import json
+import re
+import threading
 
 import keras
 import numpy as np
 import pytest
 
 from keras_hpa.callbacks import ReduceLR, TrainingBackup
+from keras_hpa.files import hold
 
 _RANDOM = np.random.default_rng(0)
 _IMAGES = _RANDOM.normal(size=(12, 4)).astype("float32")
@@ -78,11 +82,14 @@ def test_history_csv_has_a_row_per_epoch(interrupted):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
     np.testing.assert_array_equal([float(row["val_loss"]) for row in rows], backup.history["val_loss"])
+    weights = json.loads((interrupted / "backup" / "backup.json").read_text())["weights"]
     assert sorted(path.name for path in (interrupted / "backup").iterdir()) == [
+        ".lock",
+        weights,
         "backup.json",
-        "epoch-0005.weights.h5",
         "history.csv",
     ]
+    assert re.fullmatch(r"backup-0005-[0-9a-f]{8}\.weights\.h5", weights)
 
 
 def test_nothing_to_restore_is_epoch_0(tmp_path):
@@ -118,9 +125,77 @@ def test_uncompiled_model_is_refused(tmp_path):
 
 
 def test_another_version_is_refused(tmp_path):
-    (tmp_path / "backup.json").write_text('{"version": 7}')
-    with pytest.raises(ValueError, match=r"version 1.*Received: 7"):
+    (tmp_path / "backup.json").write_text('{"format": "keras_hpa backup", "version": 7}')
+    with pytest.raises(ValueError, match=r"backup\.json' must hold 1 in field 'version'\. Received: 7"):
         TrainingBackup(tmp_path).restore(_compiled_model())
+
+
+def test_two_trainings_with_one_directory_are_refused_at_once(tmp_path):
+    with hold(tmp_path / "backup", wait=True):
+        errors = []
+
+        def train():
+            try:
+                _train(tmp_path, epochs=1)
+            except ValueError as error:
+                errors.append(str(error))
+
+        second = threading.Thread(target=train)
+        second.start()
+        second.join()
+    assert re.match(r"A folder must be written by one process at a time\. Received: .*backup", errors[0])
+    assert {path.name for path in (tmp_path / "backup").iterdir()} == {".lock"}
+    _train(tmp_path, epochs=1)
+    assert (tmp_path / "backup" / "backup.json").exists()
+
+
+def _refused(folder):
+    with pytest.raises(ValueError, match=r"backup\.json' must hold") as caught:
+        _train(folder)
+    return str(caught.value)
+
+
+def test_damaged_weights_are_refused_before_they_are_read(interrupted):
+    path = next((interrupted / "backup").glob("*.h5"))
+    content = path.read_bytes()
+    for damaged in (b"", content[:-1], b"x" + content):
+        path.write_bytes(damaged)
+        assert "in field 'weights'. Received: 'backup-0003-" in _refused(interrupted)
+    path.unlink()
+    assert "in field 'weights'. Received: 'backup-0003-" in _refused(interrupted)
+
+
+def test_damaged_backup_is_refused(interrupted):
+    path = interrupted / "backup" / "backup.json"
+    content = json.loads(path.read_text())
+    for field, value, message in (
+        ("epochs", -1, "an integer in 1 to 999999999 in field 'epochs'"),
+        ("epochs", 2, "2 values in field 'history"),
+        ("weights", "../../model.weights.h5", "the name of a file of weights in field 'weights'"),
+        ("random_states", [[2**32, 1]], "in field 'random_states[0][0]'"),
+        ("history", {"loss": [None] * 3}, "in field 'history.loss[0]'"),
+        ("callbacks", [{"name": "ReduceLR"}], "the fields ['name', 'state'] in field 'callbacks[0]'"),
+        ("settings", [], "an object in field 'settings'"),
+    ):
+        path.write_text(json.dumps(content | {field: value}))
+        assert message in _refused(interrupted)
+
+
+def test_numbers_that_json_lacks_come_back(tmp_path):
+    def train(epochs):
+        model = _compiled_model()
+        reduce_lr = ReduceLR("report", monitor="loss", patience=5)
+        backup = TrainingBackup(tmp_path, callbacks=[reduce_lr])
+        first = backup.restore(model)
+        nan = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: logs.update(odd=[np.inf, -np.inf, np.nan][epoch])
+        )
+        model.fit(_IMAGES, _TARGETS, epochs=epochs, initial_epoch=first, verbose=0, callbacks=[nan, reduce_lr, backup])
+        return backup
+
+    train(2)
+    np.testing.assert_array_equal(train(3).history["odd"], [np.inf, -np.inf, np.nan])
+    json.loads((tmp_path / "backup.json").read_text(), parse_constant=pytest.fail)
 
 
 def test_callback_with_weights_of_its_own_is_refused():
@@ -147,3 +222,14 @@ def test_another_model_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match=r"`model` must be the one of the backup"):
         backup.restore(_compiled_model(units=3))
+
+
+def test_a_metric_of_several_values_is_kept(tmp_path):
+    model = _compiled_model()
+    model.compile("sgd", "mse", metrics=[keras.metrics.F1Score(average=None, threshold=0.5)])
+    backup = TrainingBackup(tmp_path)
+    model.fit(_IMAGES, (_TARGETS > 0).astype("float32"), epochs=2, verbose=0, callbacks=[backup])
+    assert np.shape(backup.history["f1_score"]) == (2, 2)
+    again = TrainingBackup(tmp_path)
+    assert again.restore(model) == 2
+    assert again.history == backup.history

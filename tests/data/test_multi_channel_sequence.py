@@ -1,4 +1,5 @@
 import pickle
+import time
 
 import keras
 import numpy as np
@@ -277,6 +278,14 @@ def test_damaged_sample_is_named_through_fit(tmp_path, damage, workers):
         ({"labels": np.zeros(3)}, "labels"),
         ({"labels": ["a", "b"]}, "labels"),
         ({"labels": [[0, 1], [np.nan, 1]]}, "labels"),
+        ({"labels": [[0, 1], [2, 1]]}, "labels"),
+        ({"labels": np.array([[0, 1], [-1, 1]]).astype("uint8")}, "labels"),
+        ({"labels": [[0, 1], [np.inf, 1]]}, "labels"),
+        ({"labels": [0, -np.inf]}, "labels"),
+        ({"labels": [[0, 1], [-2, 1]]}, "labels"),
+        ({"labels": [[0, 1], [-0.5, 1]]}, "labels"),
+        ({"labels": np.ma.masked_array([[0, 1], [0, 1]], [[0, 1], [0, 0]])}, "labels"),
+        ({"labels": [[0, 1], [1j, 1]]}, "labels"),
         ({"source": subset(_numbered(2), [])}, "source"),
     ],
 )
@@ -316,8 +325,9 @@ def test_what_is_read_ahead_stays_within_the_epoch_and_the_queue():
             return super().read(index)
 
     sequence = MultiChannelSequence(_Counting(np.zeros((40, 2, 2, 4))), batch_size=4, workers=2, max_queue_size=2)
-    sequence[0]
-    sequence._read_ahead._executor.shutdown()
+    batches = iter(sequence)
+    next(batches)
+    time.sleep(0.1)  # what is read ahead
     assert 4 <= _Counting.reads <= 12
 
 
@@ -407,6 +417,65 @@ def test_source_that_gives_no_numbers_is_named(dtype):
 
     with pytest.raises(ValueError, match=rf"integers or floats.*{dtype}.*sample '0'"):
         MultiChannelSequence(Mask(np.zeros((3, 4, 4, 4), "uint8")), image_size=2)[0]
+
+
+def test_labels_may_be_unknown_smoothed_or_numbers_of_classes():
+    for labels in ([[0, 1], [-1, 0.1]], [7, 255], np.ma.masked_array([[0, 1], [1, 0]]), [[True, False], [True, True]]):
+        np.testing.assert_array_equal(
+            MultiChannelSequence(_numbered(2), labels, batch_size=2)[0][1], np.asarray(labels, "float32")
+        )
+
+
+@pytest.mark.parametrize("source", [np.zeros((2, 4, 4, 4)), [np.zeros((4, 4, 4))], "train", None])
+def test_what_is_no_source_is_refused_when_the_sequence_is_made(source):
+    with pytest.raises(TypeError, match=r"`source` must be a Source.*ArraySource.*Received: "):
+        MultiChannelSequence(source)
+
+
+def _raise(error):
+    raise error
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        (lambda image, rng: image * np.nan, "finite"),
+        (lambda image, rng: image + np.inf, "finite"),
+        (lambda image, rng: image.astype("float64") * 1e300, "finite|overflow"),
+        (lambda image, rng: image * 1j, "type float32.*complex64"),
+        (lambda image, rng: image[..., :3], "shape"),
+        (lambda image, rng: None, "shape"),
+        (lambda image, rng: _raise(RuntimeError("no GPU")), "RuntimeError: no GPU"),
+        (lambda image, rng: _raise(KeyError("mask")), "KeyError: 'mask'"),
+    ],
+)
+def test_error_of_augment_names_the_sample(augment, message, workers):
+    source = ArraySource(np.ones((3, 4, 4, 4), "float32"), ids=["a", "b", "c"])
+    sequence = MultiChannelSequence(source, batch_size=1, augment=augment, workers=workers)
+    with pytest.raises(ValueError, match=rf"(?s)`augment`.*({message}).*sample 'b'"):
+        sequence[1]
+
+
+def test_nan_that_the_file_has_is_not_blamed_on_augment():
+    sequence = MultiChannelSequence(ArraySource(np.full((1, 4, 4, 4), np.nan, "float32")), augment="dihedral")
+    assert np.isnan(sequence[0]).all()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("error", [RuntimeError("disk"), KeyError("b"), ValueError("odd"), FileNotFoundError("b.npy")])
+def test_error_of_a_users_read_names_the_sample(error, workers):
+    class Broken(ArraySource):
+        def read(self, index):
+            return _raise(error) if index == 1 else super().read(index)
+
+    sequence = MultiChannelSequence(
+        Broken(np.ones((3, 4, 4, 4), "uint8"), ids=["a", "b", "c"]), batch_size=1, workers=workers
+    )
+    assert sequence[0].shape == sequence[2].shape
+    kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+    with pytest.raises(kind, match=rf"`source.read`.*Received: {type(error).__name__}.* sample 'b'"):
+        sequence[1]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -3,14 +3,19 @@ import multiprocessing
 import os
 import pickle
 import random
+import re
+import shutil
 import signal
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
 
 from keras_hpa import ArraySource, ChannelFiles, MultiChannelSequence, PackedSource, load_kaggle, subset
+from keras_hpa.data.pack_builder import _sha256, image_checksum
+from keras_hpa.files import hold
 from tests.data.kaggle_folder import CHANNELS, write_kaggle_folder
 
 
@@ -100,8 +105,110 @@ def test_copied_pack_opens(path, tmp_path, images):
 @pytest.mark.parametrize("change", [lambda text: text[:-9], lambda text: text.replace("<u2", "<u1"), lambda text: "{}"])
 def test_altered_manifest_is_recognised(path, change):
     (path / "manifest.json").write_text(change((path / "manifest.json").read_text()))
-    with pytest.raises(ValueError, match="manifest is damaged or foreign"):
+    with pytest.raises(ValueError, match=r"manifest\.json' must (be a JSON file|hold .* in field)"):
         PackedSource(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "message"),
+    [
+        ("shape", lambda shape: [shape[1], shape[0], shape[2]], "sample '0' was altered"),
+        ("shape", lambda shape: [shape[0] * shape[1], 1, shape[2]], "sample '0' was altered"),
+        ("shape", lambda shape: [*shape, 1], "height, width and the number of channels in field 'shape'"),
+        ("ids", lambda ids: [ids[0], *ids[:-1]], "different ids in field 'ids'"),
+        ("channels", lambda channels: [channels[0]] * 4, "different names in field 'channels'"),
+        ("dtype", lambda dtype: "<i2", "sample '0' was altered"),
+        ("dtype", lambda dtype: "|O", "a type of numbers in field 'dtype'"),
+        ("checksums", lambda checksums: checksums[1:], "one number per id in field 'checksums'"),
+        ("filled", lambda filled: [["a"]], "pairs of an id and a channel in field 'filled'"),
+    ],
+)
+def test_manifest_that_contradicts_itself_or_the_images_is_refused(path, field, change, message):
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest[field] = change(manifest[field])
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match=r"manifest\.json' must hold"):
+        PackedSource(path)
+    (path / "manifest.json").write_text(json.dumps(manifest | {"sha256": _sha256(manifest)}))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        PackedSource(path)
+
+
+def test_pack_that_is_finished_is_only_read(path, images, monkeypatch):
+    (path / ".lock").unlink()
+    for can_write in (True, False):
+        monkeypatch.setattr(os, "access", lambda *_, answer=can_write: answer)
+        assert len(PackedSource.build(ArraySource(images), path, verbose=0)) == 7
+        assert {entry.name for entry in path.iterdir()} == {"images.bin", "manifest.json"}
+
+
+def test_copied_pack_is_verified_once_and_where_it_can_only_be_read_in_part(tmp_path, monkeypatch):
+    images = np.random.default_rng(1).integers(256, size=(50, 3, 3, 2)).astype("uint8")
+    PackedSource.build(ArraySource(images), tmp_path / "pack", verbose=0)
+    shutil.copytree(tmp_path / "pack", tmp_path / "copy", copy_function=shutil.copyfile)
+    checked = []
+    monkeypatch.setattr(
+        "keras_hpa.data.packed_source.image_checksum", lambda image: checked.append(1) or image_checksum(image)
+    )
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "utime", lambda *_, **__: (_ for _ in ()).throw(PermissionError()))
+    for _ in range(2):
+        PackedSource(tmp_path / "copy")
+    assert len(checked) == 32
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        "keras_hpa.data.packed_source.image_checksum", lambda image: checked.append(1) or image_checksum(image)
+    )
+    for expected in (50, 16):
+        checked.clear()
+        PackedSource(tmp_path / "copy")
+        assert len(checked) == expected
+
+
+def test_pack_that_became_shorter_is_an_error_and_no_crash(path):
+    packed = PackedSource(path)
+    os.truncate(path / "images.bin", 100)
+    with pytest.raises(ValueError, match=r"whole pack, 2688 bytes\. Received: 100 bytes in .*images\.bin"):
+        packed.read(5)
+
+
+def test_pack_that_was_built_anew_is_not_read_under_the_old_ids(path, images):
+    packed = PackedSource(path)
+    sent = pickle.dumps(packed)
+    shutil.rmtree(path)
+    PackedSource.build(ArraySource(images[::-1]), path, verbose=0)
+    np.testing.assert_array_equal(packed.read(0), images[0])
+    with pytest.raises(ValueError, match=r"must hold the pack that was opened.*built anew"):
+        pickle.loads(sent).read(0)
+
+
+def test_a_relative_path_outlives_a_change_of_the_working_directory(path, images, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    packed = PackedSource("pack")
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(packed)).read(3), images[3])
+
+
+def test_a_packer_that_waits_says_so(tmp_path, images, caplog):
+    with hold(tmp_path / "pack", wait=True):
+        build = threading.Thread(
+            target=PackedSource.build, args=(ArraySource(images), tmp_path / "pack"), kwargs={"verbose": 0}
+        )
+        build.start()
+        while not caplog.messages:
+            time.sleep(0.01)
+    build.join()
+    assert re.match("Waiting for another process or thread.*pack", caplog.messages[0])
+    assert len(PackedSource(tmp_path / "pack")) == 7
+
+
+def test_checksums_that_were_cut_short_go_on(tmp_path, images):
+    source = ArraySource([*images[:6], images[6, :2]])
+    with pytest.raises(ValueError, match="sample '6'"):
+        PackedSource.build(source, tmp_path / "pack", verbose=0, workers=1)
+    os.truncate(tmp_path / "pack" / "checksums.bin", 21)
+    with pytest.raises(ValueError, match="sample '6'"):
+        PackedSource.build(source, tmp_path / "pack", verbose=0, workers=1)
 
 
 def test_folder_of_something_else(tmp_path, images):
@@ -185,7 +292,7 @@ def _finish(*processes):
 
 def _assert_same_pack(one, other):
     assert (one / "images.bin").read_bytes() == (other / "images.bin").read_bytes()
-    manifests = [json.loads(json.loads((path / "manifest.json").read_text())["manifest"]) for path in (one, other)]
+    manifests = [json.loads((path / "manifest.json").read_text()) for path in (one, other)]
     for manifest in manifests:
         del manifest["changed"]
     assert manifests[0] == manifests[1]

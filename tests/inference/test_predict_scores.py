@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from keras_hpa import (
     predict_scores,
     subset,
 )
+from keras_hpa.files import hold
 from keras_hpa.inference.tiling import tile_starts
 
 _IMAGES = np.random.default_rng(0).integers(0, 256, (7, 24, 24, 4), "uint8")
@@ -292,7 +294,8 @@ def test_half_a_row_is_not_a_row(tmp_path, model):
 
 def test_first_batch_that_breaks_off_leaves_nothing(tmp_path, model):
     _interrupt(tmp_path / "new", model, fails_at=0)
-    assert not (tmp_path / "new").exists()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [".lock"]
+    assert len(_scores(model, _sequence(), path=tmp_path / "new")) == len(_IMAGES)
 
 
 def test_manifest_without_scores_begins_anew(tmp_path, model):
@@ -317,7 +320,7 @@ def test_scores_of_something_else_are_refused(tmp_path, model):
         _scores(model, sequence, [0, 4], path=tmp_path)
     with pytest.raises(ValueError, match=r"'max_value': None.*Received: \{'max_value': 128.0\}"):
         _scores(model, _sequence(ArraySource(_IMAGES), max_value=np.float32(128)), path=tmp_path)
-    with pytest.raises(ValueError, match=r"7 from '0' on.*Received: 7 samples.* at place 0"):
+    with pytest.raises(ValueError, match=r"7 from \['0'\] on.*Received: 7 samples.* at place 0"):
         _scores(model, _sequence(), path=tmp_path)
     with pytest.raises(ValueError, match=r"Received: 6 samples.* at place 6"):
         _scores(model, _sequence(ArraySource(_IMAGES[:6])), path=tmp_path)
@@ -372,6 +375,45 @@ def test_truncated_scores_are_refused_and_left_as_they_are(tmp_path, model, num_
     assert scores.read_bytes() == before
 
 
+def test_scores_whose_header_declares_more_than_there_is_do_not_grow(tmp_path, model):
+    _interrupt(tmp_path, model)
+    scores = tmp_path / "scores.npy"
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (7, 50000000), }".ljust(117) + b"\n"
+    scores.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    assert scores.stat().st_size == 128
+    with pytest.raises(ValueError, match=r"`path` must hold scores\. Received: .*scores\.npy"):
+        _scores(model, _sequence(ArraySource(_IMAGES), 2), path=tmp_path)
+    assert scores.stat().st_size == 128
+
+
+def test_scores_that_are_finished_are_only_read(tmp_path, model):
+    expected = _scores(model, _sequence(), path=tmp_path)
+    (tmp_path / ".lock").unlink()
+    np.testing.assert_array_equal(_scores(model, _sequence(), path=tmp_path), expected)
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest.json", "scores.npy"}
+
+
+def test_who_comes_second_waits_and_reads_what_the_first_computed(tmp_path, model, caplog):
+    read = []
+
+    class Counting(ArraySource):
+        def read(self, index):
+            read.append(index)
+            return super().read(index)
+
+    with hold(tmp_path, wait=True):
+        second = threading.Thread(
+            target=_scores, args=(model, _sequence(Counting(_IMAGES), 2)), kwargs={"path": tmp_path}
+        )
+        second.start()
+        while not caplog.messages:
+            time.sleep(0.01)
+        expected = _scores(model, _sequence(ArraySource(_IMAGES), 2), path=tmp_path)
+    second.join()
+    assert read == [0, 1], "the first batch, to compare"
+    np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), expected)
+
+
 def test_a_relative_path_outlives_a_change_of_the_working_directory(tmp_path, model, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -391,10 +433,10 @@ def test_folder_of_something_else_is_refused(tmp_path, model):
         _scores(model, _sequence(), path=tmp_path)
     assert (tmp_path / "scores.npy").read_text() == "mine"
     (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(ValueError, match="no JSON"):
+    with pytest.raises(ValueError, match=r"manifest\.json' must be a JSON file"):
         _scores(model, _sequence(), path=tmp_path)
     (tmp_path / "manifest.json").write_text('{"format": "keras_hpa pack 1"}')
-    with pytest.raises(ValueError, match="another content"):
+    with pytest.raises(ValueError, match=r"in field 'format'.*Received: 'keras_hpa pack 1'"):
         _scores(model, _sequence(), path=tmp_path)
 
 

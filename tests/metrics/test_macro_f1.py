@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from keras_hpa import MacroF1, parse_labels
+from keras_hpa import BatchMacroF1, MacroF1, parse_labels
 from tests.helpers import check_constructor_arguments, check_registration
 
 _NAN = float("nan")
@@ -74,6 +74,48 @@ def test_unknown_label_counts_for_nothing(average):
         known = [labels[:, c] >= 0 for c in range(4)]
         expected = np.mean([f1_score(labels[k, c], scores[k, c] >= 0.5) for c, k in enumerate(known)])
     np.testing.assert_allclose(float(metric.result()), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
+@pytest.mark.parametrize("zero_division", [0, 1, _NAN])
+@pytest.mark.parametrize("of", ["labels", "scores"])
+def test_nan_is_not_counted_as_something_else(average, zero_division, of):
+    rng = np.random.default_rng(1)
+    labels, scores = rng.integers(0, 2, (20, 3)).astype("float32"), rng.random((20, 3)).astype("float32")
+    metric = MacroF1(average=average, zero_division=zero_division)
+    metric.update_state(labels, scores)
+    assert 0 < float(metric.result()) < 1
+    {"labels": labels, "scores": scores}[of][4, 1] = _NAN
+    metric.update_state(labels, scores)
+    assert math.isnan(float(metric.result()))
+    np.testing.assert_array_equal(np.isnan(keras.ops.convert_to_numpy(metric.per_class())), [False, True, False])
+
+
+def test_score_of_an_unknown_label_may_be_nan():
+    metric = MacroF1()
+    metric.update_state([[1, -1], [0, 1]], np.array([[0.9, _NAN], [0.1, 0.8]], "float32"))
+    assert float(metric.result()) == 1
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float32", "bool"])
+def test_masked_labels_are_unknown(dtype):
+    labels = np.ma.masked_array(np.array([[1, 1], [0, 1]], dtype), mask=[[False, True], [False, False]])
+    scores = np.array([[0.9, 0.1], [0.1, 0.8]])
+    metric = MacroF1()
+    metric.update_state(labels, scores)
+    assert float(metric.result()) == 1
+    with pytest.raises(ValueError, match="`y_pred` must not be masked"):
+        metric.update_state(labels, np.ma.masked_array(scores, mask=labels.mask))
+
+
+def test_callbacks_know_that_more_is_better():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="sigmoid")])
+    model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy", metrics=[MacroF1(), BatchMacroF1()])
+    inputs, labels = np.eye(2, dtype="float32"), np.array([[1, 0, 0], [0, 1, 1]])
+    for name in ("val_macro_f1", "val_batch_macro_f1"):
+        stop = keras.callbacks.EarlyStopping(name, mode="auto")
+        model.fit(inputs, labels, validation_data=(inputs, labels), verbose=0, callbacks=[stop])
+        assert stop.monitor_op(2, 1)
 
 
 def test_logits_are_compared_as_probabilities():

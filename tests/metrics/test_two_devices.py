@@ -19,4 +19,5 @@ def test_two_devices_score_and_train_as_one(backend):
     assert values["logged"]["macro_f1"] == pytest.approx(values["macro_f1"], abs=1e-6)
     assert values["logged"]["micro_f1"] == pytest.approx(values["micro_f1"], abs=1e-6)
     assert values["fitted"] == pytest.approx([values["macro_f1"]] * 2, abs=1e-6)  # at a learning rate of 0
+    assert values["cross_fitted"] == pytest.approx([values["cross_fitted_on_one_device"]] * 2, abs=1e-6)
     np.testing.assert_allclose(values["trained_weights"], values["trained_weights_on_one_device"], atol=1e-5)

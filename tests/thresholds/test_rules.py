@@ -6,10 +6,21 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score, fbeta_score
 
 from keras_hpa import ThresholdCalibrator
-from keras_hpa.thresholds.class_scores import ClassScores
-from keras_hpa.thresholds.score_checks import METHODS
+from keras_hpa.thresholds import (
+    Auto,
+    Calibrated,
+    ClassScores,
+    Fixed,
+    Global,
+    MaxF1,
+    Prevalence,
+    ReportGrid,
+    Resampled,
+    Shrink,
+)
+from keras_hpa.thresholds.rule_names import RULES
 
-_FITTED_RULES = [method for method in METHODS if method not in ("fixed", "report")]
+_FITTED_RULES = [name for name in RULES if name not in ("fixed", "report")]
 
 
 def _network(num_samples=600, num_classes=6, seed=0):
@@ -41,14 +52,14 @@ _SMALL = st.integers(1, 12).flatmap(
 def test_max_f1_is_never_less_than_brute_force(data, beta, weighted, dtype):
     scores, labels, weights = data
     weights = weights if weighted else None
-    calibrator = ThresholdCalibrator("max_f1", beta=beta)
+    calibrator = ThresholdCalibrator(MaxF1(beta))
     calibrator.fit(scores[:, None].astype(dtype), labels[:, None], weights)
     if not labels.any():
         assert calibrator.thresholds_[0] == np.inf
         return
-    assert calibrator.scores_[0] == pytest.approx(_best_by_brute_force(scores, labels, beta, weights))
+    assert calibrator.f_beta_[0] == pytest.approx(_best_by_brute_force(scores, labels, beta, weights))
     predicted = calibrator.predict(scores[:, None].astype(dtype))[:, 0]
-    assert fbeta_score(labels, predicted, beta=beta, sample_weight=weights) == pytest.approx(calibrator.scores_[0])
+    assert fbeta_score(labels, predicted, beta=beta, sample_weight=weights) == pytest.approx(calibrator.f_beta_[0])
 
 
 def test_max_f1_tells_neighbouring_floats_apart():
@@ -71,7 +82,7 @@ def test_prevalence_predicts_as_many_as_there_are():
     predicted = ThresholdCalibrator("prevalence").fit(scores, labels).predict(scores)
     np.testing.assert_array_equal(predicted.sum(axis=0), labels.sum(axis=0))
     given_shares = [0.5, 0.25, 0.1, 0.1, 0.1, 0.01]
-    predicted = ThresholdCalibrator("prevalence", prevalence=given_shares).fit(scores, labels).predict(scores)
+    predicted = ThresholdCalibrator(Prevalence(given_shares)).fit(scores, labels).predict(scores)
     np.testing.assert_allclose(predicted.mean(axis=0), given_shares, atol=1 / len(scores))
 
 
@@ -89,7 +100,7 @@ def test_prevalence_comes_as_near_as_ties_allow(data):
 def test_shrink_lies_between_its_two_parts():
     scores, labels = _network()
     own, common, drawn = (
-        ThresholdCalibrator(method).fit(scores, labels).thresholds_ for method in ("max_f1", "global", "shrink")
+        ThresholdCalibrator(rule).fit(scores, labels).thresholds_ for rule in ("max_f1", "global", "shrink")
     )
     assert ((drawn >= np.minimum(own, common)) & (drawn <= np.maximum(own, common))).all()
     trust = labels.sum(axis=0) / (labels.sum(axis=0) + 10)
@@ -106,12 +117,12 @@ def test_calibrated_finds_the_best_threshold_of_calibrated_scores():
     np.testing.assert_allclose(found, (3 - np.sqrt(5)) / 2, atol=0.02)
 
 
-@pytest.mark.parametrize("method", ["auto", "calibrated", "resampled_max_f1", "max_f1"])
-def test_rules_agree_where_data_abound(method):
+@pytest.mark.parametrize("rule", ["auto", "calibrated", "resampled_max_f1", "max_f1"])
+def test_rules_agree_where_data_abound(rule):
     rng = np.random.default_rng(1)
     scores = rng.uniform(size=(100_000, 3))
     labels = (rng.uniform(size=scores.shape) < scores).astype(np.int8)
-    found = ThresholdCalibrator(method).fit(scores, labels).thresholds_
+    found = ThresholdCalibrator(rule).fit(scores, labels).thresholds_
     np.testing.assert_allclose(found, (3 - np.sqrt(5)) / 2, atol=0.04)
 
 
@@ -119,9 +130,9 @@ def test_rules_agree_where_data_abound(method):
 def test_auto_loses_less_than_max_f1_on_new_samples(seed):
     scores, labels = _network(num_samples=20_100, num_classes=12, seed=seed)
     held_out = {}
-    for method in ("auto", "max_f1"):
-        predicted = ThresholdCalibrator(method).fit(scores[:100], labels[:100]).predict(scores[100:])
-        held_out[method] = f1_score(labels[100:], predicted, average="macro")
+    for rule in ("auto", "max_f1"):
+        predicted = ThresholdCalibrator(rule).fit(scores[:100], labels[:100]).predict(scores[100:])
+        held_out[rule] = f1_score(labels[100:], predicted, average="macro")
     assert held_out["auto"] > held_out["max_f1"]
 
 
@@ -132,55 +143,63 @@ def test_auto_takes_the_best_alone_where_calibration_misleads():
     labels[:800] = 1
     scores = np.where(labels == 1, rng.uniform(0.4, 0.6, labels.shape), rng.uniform(0.0, 0.4, labels.shape))
     scores[-800:] = rng.uniform(0.9, 1.0, (800, 5))
-    auto, alone = (ThresholdCalibrator(method).fit(scores, labels) for method in ("auto", "resampled_max_f1"))
+    auto, alone = (ThresholdCalibrator(rule).fit(scores, labels) for rule in ("auto", "resampled_max_f1"))
     np.testing.assert_array_equal(auto.thresholds_, alone.thresholds_)
-    assert (auto.scores_ > 0.6).all()
+    assert (auto.f_beta_ > 0.6).all()
 
 
-@pytest.mark.parametrize("method", [*_FITTED_RULES, "report"])
-def test_logits_and_probabilities_give_the_same_labels(method):
+@pytest.mark.parametrize("rule", [*_FITTED_RULES, "report"])
+def test_logits_and_probabilities_give_the_same_labels(rule):
     probabilities, labels = _network()
     probabilities = probabilities.astype(np.float64)
     logits = np.log(probabilities) - np.log1p(-probabilities)
-    first = ThresholdCalibrator(method).fit(probabilities, labels)
-    second = ThresholdCalibrator(method, from_logits=True).fit(logits, labels)
+    first = ThresholdCalibrator(rule).fit(probabilities, labels)
+    second = ThresholdCalibrator(rule, from_logits=True).fit(logits, labels)
     # Half-way between two scores is another place on each scale; no more than a score or two may fall between.
     assert (first.predict(probabilities) != second.predict(logits)).mean() < 0.002
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_equal_weights_change_nothing(method):
+@pytest.mark.parametrize("rule", RULES)
+def test_equal_weights_change_nothing(rule):
     scores, labels = _network()
-    plain = ThresholdCalibrator(method).fit(scores, labels)
-    weighted = ThresholdCalibrator(method).fit(scores, labels, np.full(len(scores), 2.0))
+    plain = ThresholdCalibrator(rule).fit(scores, labels)
+    weighted = ThresholdCalibrator(rule).fit(scores, labels, np.full(len(scores), 2.0))
     np.testing.assert_allclose(weighted.thresholds_, plain.thresholds_)
     np.testing.assert_array_equal(weighted.support_, plain.support_)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_samples_without_weight_count_for_nothing(method):
+@pytest.mark.parametrize("rule", RULES)
+def test_samples_without_weight_count_for_nothing(rule):
     scores, labels = _network()
     weights = np.ones(len(scores))
     weights[::3] = 0
     kept = weights > 0
     np.testing.assert_allclose(
-        ThresholdCalibrator(method).fit(scores, labels, weights).thresholds_,
-        ThresholdCalibrator(method).fit(scores[kept], labels[kept]).thresholds_,
+        ThresholdCalibrator(rule).fit(scores, labels, weights).thresholds_,
+        ThresholdCalibrator(rule).fit(scores[kept], labels[kept]).thresholds_,
     )
 
 
-@pytest.mark.parametrize("method", _FITTED_RULES)
-def test_more_recall_wanted_more_predicted(method):
-    if method in ("prevalence", "resampled_prevalence"):
-        pytest.skip("matches the prevalence whatever beta is")
+@pytest.mark.parametrize(
+    "with_beta",
+    [
+        lambda beta: Auto(beta=beta),
+        Calibrated,
+        Global,
+        MaxF1,
+        lambda beta: Resampled(MaxF1(beta)),
+        lambda beta: Shrink(beta=beta),
+    ],
+)
+def test_more_recall_wanted_more_predicted(with_beta):
     scores, labels = _network(num_samples=3000)
     predicted = [
-        ThresholdCalibrator(method, beta=beta).fit(scores, labels).predict(scores).mean() for beta in (0.5, 1.0, 2.0)
+        ThresholdCalibrator(with_beta(beta)).fit(scores, labels).predict(scores).mean() for beta in (0.5, 1.0, 2.0)
     ]
     assert predicted[0] < predicted[1] < predicted[2]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize(
     ("scores", "labels"),
@@ -195,56 +214,155 @@ def test_more_recall_wanted_more_predicted(method):
         ([[0.1, 0.2], [0.2, 0.3]], [[0, -1], [0, -1]]),
     ],
 )
-@pytest.mark.filterwarnings('ignore:Under `method="report"`:UserWarning')
-def test_extreme_data_have_defined_results(method, dtype, scores, labels):
+@pytest.mark.filterwarnings('ignore:Under `rule="report"`:UserWarning')
+def test_extreme_data_have_defined_results(rule, dtype, scores, labels):
     scores, labels = np.array(scores, dtype), np.array(labels)
-    calibrator = ThresholdCalibrator(method).fit(scores, labels)
+    calibrator = ThresholdCalibrator(rule).fit(scores, labels)
     assert not np.isnan(calibrator.thresholds_).any()
     predicted = calibrator.predict(scores)
-    if method not in ("fixed", "report"):
+    if rule not in ("fixed", "report"):
         absent = (labels != 1).all(axis=0)
         assert not predicted[:, absent].any()
         assert np.isfinite(calibrator.thresholds_[~absent]).all()
 
 
-@pytest.mark.parametrize("method", ["max_f1", "prevalence", "global"])
-def test_class_of_positives_only_is_always_predicted(method):
+@pytest.mark.parametrize("rule", ["max_f1", "prevalence", "global"])
+def test_class_of_positives_only_is_always_predicted(rule):
     scores = np.array([[0.2], [0.7], [0.9]])
-    assert ThresholdCalibrator(method).fit(scores, np.ones((3, 1))).predict(scores).all()
+    assert ThresholdCalibrator(rule).fit(scores, np.ones((3, 1))).predict(scores).all()
 
 
 def test_rare_classes_can_take_the_global_threshold():
     scores, labels = _network()
     common = ThresholdCalibrator("global").fit(scores, labels).thresholds_[0]
-    calibrator = ThresholdCalibrator("max_f1", min_support=labels[:, 1].sum() + 1).fit(scores, labels)
+    calibrator = ThresholdCalibrator(MaxF1(min_support=labels[:, 1].sum() + 1)).fit(scores, labels)
     np.testing.assert_array_equal(calibrator.thresholds_[:2], common)
     assert (calibrator.thresholds_[2:] != common).all()
     assert "global threshold" in calibrator.flags_[0]
 
 
-@pytest.mark.parametrize("method", _FITTED_RULES)
-def test_absent_class_can_be_predicted_above_all_that_was_seen(method):
+def test_absent_class_can_be_predicted_above_all_that_was_seen():
     scores, labels = _network()
     labels[:, 3] = 0
-    calibrator = ThresholdCalibrator(method, absent_classes="highest_score").fit(scores, labels)
+    calibrator = ThresholdCalibrator(Auto(absent_classes="highest_score")).fit(scores, labels)
     assert calibrator.thresholds_[3] == np.nextafter(scores[:, 3].max(), np.inf, dtype=np.float64)
     assert not calibrator.predict(scores)[:, 3].any()
     assert calibrator.predict(scores + 1e-6)[:, 3].sum() == 1
     assert calibrator.flags_[3] == ("no positives",)
 
 
-@pytest.mark.parametrize("method", _FITTED_RULES)
-def test_absent_class_is_guessed_by_auto_alone(method):
+@pytest.mark.parametrize("rule", _FITTED_RULES)
+def test_absent_class_is_guessed_by_auto_alone(rule):
     scores, labels = _network()
     labels[:, 3] = 0
-    default, never = (ThresholdCalibrator(method, absent_classes=a).fit(scores, labels) for a in (None, "never"))
-    assert np.isfinite(default.thresholds_[3]) == (method == "auto")
-    np.testing.assert_array_equal(np.delete(default.thresholds_, 3), np.delete(never.thresholds_, 3))
+    found = ThresholdCalibrator(rule).fit(scores, labels)
+    assert np.isfinite(found.thresholds_[3]) == (rule == "auto")
+    if rule == "auto":
+        never = ThresholdCalibrator(Auto(absent_classes="never")).fit(scores, labels)
+        np.testing.assert_array_equal(never.thresholds_[3], np.inf)
+        np.testing.assert_array_equal(np.delete(found.thresholds_, 3), np.delete(never.thresholds_, 3))
 
 
-@pytest.mark.parametrize("method", ["auto", "resampled_max_f1", "resampled_prevalence"])
-def test_resampling_depends_on_the_seed_alone(method):
+def test_resampled_prevalence_keeps_the_shares_that_were_given():
+    scores, labels = _network(num_samples=3000)
+    labels[:, 2] = 0
+    shares = [0.5, 0.25, 0.1, 0.1, 0.1, 0.01]
+    predicted = ThresholdCalibrator(Resampled(Prevalence(shares))).fit(scores, labels).predict(scores)
+    np.testing.assert_allclose(predicted.mean(axis=0), np.where(np.arange(6) == 2, 0, shares), atol=0.01)
+
+
+@pytest.mark.parametrize("with_seed", [Auto, lambda seed: Resampled(MaxF1(), seed=seed)])
+def test_resampling_depends_on_the_seed_alone(with_seed):
     scores, labels = _network()
-    first, again, other = (ThresholdCalibrator(method, seed=seed).fit(scores, labels).thresholds_ for seed in (1, 1, 2))
+    first, again, other = (
+        ThresholdCalibrator(with_seed(seed=seed)).fit(scores, labels).thresholds_ for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [
+        (Auto(absent_classes="highest_score", beta=1, num_resamples=24, seed=0), "auto"),
+        (Calibrated(beta=1), "calibrated"),
+        (Fixed(0.5), "fixed"),
+        (Global(beta=1), "global"),
+        (MaxF1(beta=1, min_support=1), "max_f1"),
+        (Prevalence(shares=None), "prevalence"),
+        (ReportGrid(intercept=1e-4), "report"),
+        (Resampled(MaxF1(), num_resamples=24, seed=0), "resampled_max_f1"),
+        (Resampled(Prevalence()), "resampled_prevalence"),
+        (Shrink(strength=10), "shrink"),
+    ],
+)
+def test_name_stands_for_the_defaults(rule, name):
+    assert RULES[name] == rule
+    assert repr(rule).startswith(type(rule).__name__)
+    assert eval(repr(rule)) == rule
+    assert len({rule, RULES[name]}) == 1
+    assert sorted(RULES) == list(RULES)
+
+
+def test_options_are_plain_numbers_whatever_was_given():
+    pandas_like = np.array([0.1, 0.2])
+    assert Fixed(pandas_like) == Fixed([0.1, 0.2]) == Fixed((0.1, 0.2))
+    assert Prevalence(np.float32(0.5)) == Prevalence(0.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: MaxF1(0.5, absent_classes="never"), TypeError, "absent_classes"),
+        (lambda: ReportGrid(beta=2), TypeError, "beta"),
+        (lambda: ReportGrid(np.nan), ValueError, "`intercept`.*nan"),
+        (lambda: MaxF1(0), ValueError, "`beta`.*0"),
+        (lambda: Shrink(np.inf), ValueError, "`strength`.*inf"),
+        (lambda: Global("1"), ValueError, "`beta`.*'1'"),
+        (lambda: Calibrated(-1), ValueError, "`beta`.*-1"),
+        (lambda: MaxF1(min_support=0), ValueError, "`min_support`.*0"),
+        (lambda: Fixed(-0.1), ValueError, "`thresholds`.*-0.1"),
+        (lambda: Fixed([[0.5]]), ValueError, "`thresholds`"),
+        (lambda: Fixed("high"), ValueError, "`thresholds`.*high"),
+        (lambda: Prevalence([0.5, 1.5]), ValueError, "`shares`.*1.5"),
+        (lambda: Auto("always"), ValueError, "`absent_classes`.*'always'"),
+        (lambda: Auto(num_resamples=0), ValueError, "`num_resamples`.*0"),
+        (lambda: Auto(seed=1.5), ValueError, "`seed`.*1.5"),
+        (lambda: Resampled(MaxF1(), num_resamples=0), ValueError, "`num_resamples`.*0"),
+        (lambda: Resampled(Global()), TypeError, "`rule`.*Global"),
+        (lambda: Resampled("max_f1"), TypeError, "`rule`.*'max_f1'"),
+        (lambda: Resampled(MaxF1(min_support=3)), ValueError, "min_support"),
+    ],
+)
+def test_wrong_option_is_named(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("outlier", [1e3, 1e6, 1.7e308, -1e6, -1.7e308])
+def test_one_logit_far_away_changes_little(rule, outlier):
+    """As little as the same sample would with a score just beyond the others."""
+    if rule == "fixed":
+        pytest.skip("does not look at scores")
+    probabilities, labels = _network(num_samples=3000)
+    logits = np.log(probabilities) - np.log1p(-probabilities.astype(np.float64))
+    labels[0] = 0
+    near, far = logits.copy(), logits.copy()
+    near[0] = logits.max(axis=0) + 0.01 if outlier > 0 else logits.min(axis=0) - 0.01
+    far[0] = outlier
+    first, second = (ThresholdCalibrator(rule, from_logits=True).fit(each, labels) for each in (near, far))
+    f1 = [f1_score(labels, one.predict(near), average="macro") for one in (first, second)]
+    assert f1[1] == pytest.approx(f1[0], abs=0.005)
+
+
+@pytest.mark.parametrize("rule", ["auto", "resampled_max_f1", "resampled_prevalence"])
+def test_uneven_weights_have_thresholds(rule):
+    """Sums of weights are rounded, and what is left of their differences may be less than nothing."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        scores, labels = _network(num_samples=150, seed=seed)
+        calibrator = ThresholdCalibrator(rule).fit(scores, labels, rng.uniform(0.1, 10, 150))
+        assert np.isfinite(calibrator.thresholds_[labels.any(axis=0)]).all()
+        assert (calibrator.counts_ >= 0).all()
+        calibrator.report(num_resamples=2)

@@ -4,6 +4,7 @@ import pytest
 from keras import ops
 
 from keras_hpa import ThresholdCalibrator, ThresholdLayer
+from keras_hpa.thresholds.apply_thresholds import apply_thresholds
 from tests import helpers
 
 
@@ -81,3 +82,65 @@ def test_wrong_thresholds_are_named(thresholds):
 def test_wrong_number_of_classes_is_named():
     with pytest.raises(ValueError, match=r"length 2.*\(3, 4\)"):
         ThresholdLayer([0.1, 0.2])(np.zeros((3, 4), "float32"))
+
+
+def test_absent_class_whose_scores_are_all_0_is_never_predicted():
+    """Just above 0 lies no normal number, and TensorFlow takes what is smaller for 0."""
+    scores = np.zeros((5, 2), np.float32)
+    scores[:, 1] = [0.1, 0.2, 0.3, 0.4, 0.5]
+    calibrator = ThresholdCalibrator().fit(scores, [[0, 0], [0, 0], [0, 0], [0, 1], [0, 1]])
+    judged = np.vstack([scores, np.float32([[1e-40, 0], [2e-38, 0]])])
+    model = keras.Sequential([keras.Input((2,)), calibrator.as_layer()])
+    labels = model.predict(judged, verbose=0)
+    np.testing.assert_array_equal(labels, calibrator.predict(judged))
+    np.testing.assert_array_equal(labels[:, 0], [0, 0, 0, 0, 0, 0, 1])
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e-40, -1e-40, 5e-324, -5e-324])
+def test_numbers_too_small_for_float32_are_0_everywhere(threshold):
+    scores = np.float32([[0.0], [1e-40], [-1e-40], [2e-38], [-2e-38]])
+    labels = ops.convert_to_numpy(ThresholdLayer([threshold], from_logits=True)(scores))
+    np.testing.assert_array_equal(labels, apply_thresholds(scores, np.array([threshold])))
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_of_equally_near_classes_the_first_is_taken(from_logits):
+    thresholds, scores = np.array([0.5, 0.5, np.inf, 0.5]), np.float32([[0.1, 0.3, 0.4, 0.3], [0.2, 0.2, 0.2, 0.2]])
+    layer = ThresholdLayer(thresholds.tolist(), at_least_one=True, from_logits=from_logits)
+    expected = [[0, 1, 0, 0], [1, 0, 0, 0]]
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(scores)), expected)
+    found = apply_thresholds(scores, thresholds, at_least_one=True, from_logits=from_logits)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="LiteRT is TensorFlow's")
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
+def test_lite_rt_gives_the_labels_of_the_calibrator(from_logits, tmp_path):
+    tensorflow = pytest.importorskip("tensorflow")
+    calibrator = _fitted(True, from_logits)
+    scores = _scores_at_thresholds(calibrator)
+    model = keras.Sequential([keras.Input((6,)), calibrator.as_layer()])
+    model.export(tmp_path / "saved", verbose=False)
+    content = tensorflow.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved")).convert()
+    interpreter = tensorflow.lite.Interpreter(model_content=content)
+    place, result = (part[0]["index"] for part in (interpreter.get_input_details(), interpreter.get_output_details()))
+    interpreter.resize_tensor_input(place, scores.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(place, scores)
+    interpreter.invoke()
+    np.testing.assert_array_equal(interpreter.get_tensor(result), calibrator.predict(scores))
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras exports ONNX by TensorFlow and Torch")
+@pytest.mark.filterwarnings("ignore")  # the exporters' own
+def test_onnx_runtime_gives_the_labels_of_the_calibrator(from_logits, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    calibrator = _fitted(True, from_logits)
+    scores = _scores_at_thresholds(calibrator)
+    model = keras.Sequential([keras.Input((6,)), calibrator.as_layer()])
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (labels,) = session.run(None, {session.get_inputs()[0].name: scores})
+    np.testing.assert_array_equal(labels, calibrator.predict(scores))

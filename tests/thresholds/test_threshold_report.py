@@ -2,22 +2,23 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from keras_hpa import ThresholdCalibrator, atlas
+from keras_hpa import ThresholdCalibrator, ThresholdReport, atlas
+from keras_hpa.thresholds import Auto, Fixed
 
 _NAMES = atlas.CLASS_NAMES[:4]
 
 
-def _fitted(seed=0, **arguments):
+def _fitted(seed=0, rule="auto"):
     rng = np.random.default_rng(seed)
     labels = (rng.uniform(size=(400, 4)) < [0.01, 0.1, 0.3, 0.5]).astype(np.int8)
     scores = rng.beta(2 + 2 * labels, 5)
-    return ThresholdCalibrator(class_names=_NAMES, **arguments).fit(scores, labels), scores, labels
+    return ThresholdCalibrator(rule, class_names=_NAMES).fit(scores, labels), scores, labels
 
 
 @pytest.mark.parametrize("beta", [1.0, 2.0])
 @pytest.mark.parametrize("on_other_samples", [False, True])
 def test_rows_are_those_of_scikit_learn(beta, on_other_samples):
-    calibrator, scores, labels = _fitted(beta=beta)
+    calibrator, scores, labels = _fitted(rule=Auto(beta=beta))
     _, new_scores, new_labels = _fitted(seed=1)
     judged = (new_scores, new_labels) if on_other_samples else (scores, labels)
     rows = calibrator.report(*(judged if on_other_samples else ())).rows
@@ -31,12 +32,12 @@ def test_rows_are_those_of_scikit_learn(beta, on_other_samples):
 
 def test_interval_holds_the_f1_of_other_samples():
     """About 95 of 100 data sets of the same kind lie inside the interval of one; rounding and luck take a few."""
-    calibrator, _, _ = _fitted(method="fixed", thresholds=0.35)
-    _, scores, labels = _fitted(seed=1, method="fixed")
+    calibrator, _, _ = _fitted(rule=Fixed(0.35))
+    _, scores, labels = _fitted(seed=1, rule="fixed")
     rows = calibrator.report(scores, labels).rows[1:]
     inside = []
     for seed in range(2, 102):
-        _, scores, labels = _fitted(seed=seed, method="fixed")
+        _, scores, labels = _fitted(seed=seed, rule="fixed")
         others = calibrator.report(scores, labels, num_resamples=1).rows[1:]
         inside.append([row["low"] <= other["f_beta"] <= row["high"] for row, other in zip(rows, others, strict=True)])
     # Two samples differ, so that the interval of one holds less than its 95 % of the others: 83 % in expectation.
@@ -50,7 +51,7 @@ def test_wider_confidence_is_a_wider_interval():
 
 
 def test_text_has_a_line_per_class_with_its_flags():
-    calibrator, scores, labels = _fitted(absent_classes="never")
+    calibrator, scores, labels = _fitted(rule=Auto("never"))
     labels[:, 0] = 0
     labels[5:, 1] = -1
     lines = str(calibrator.fit(scores, labels).report()).splitlines()
@@ -72,3 +73,13 @@ def test_scores_alone_are_refused():
     calibrator, scores, _ = _fitted()
     with pytest.raises(ValueError, match="y_true"):
         calibrator.report(scores)
+
+
+def test_what_is_0_by_0_is_nan():
+    absent, missed, guessed = ThresholdReport(
+        [[0, 0, 0, 9], [0, 0, 3, 6], [0, 1, 0, 8]], [np.inf] * 3, class_names=range(3), flags=[()] * 3
+    ).rows
+    nan = float("nan")
+    values = [[row[name] for name in ("precision", "recall", "f_beta")] for row in (absent, missed, guessed)]
+    np.testing.assert_equal(values, [[nan, nan, nan], [nan, 0.0, 0.0], [0.0, nan, 0.0]])
+    np.testing.assert_equal([absent["low"], absent["high"], missed["low"]], [nan, nan, 0.0])

@@ -1,0 +1,10 @@
+"""The byte order of arrays."""
+
+import numpy as np
+import numpy.typing as npt
+
+
+def to_native(array: npt.ArrayLike) -> npt.NDArray:
+    """Gives the same values in this machine's byte order: OpenCV, TensorFlow and JAX take bytes as they lie."""
+    native = np.asarray(array)
+    return native.astype(native.dtype.newbyteorder("="), copy=False)
