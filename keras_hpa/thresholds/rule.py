@@ -1,5 +1,6 @@
 """What a threshold rule is, and the checks of its options."""
 
+import math
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, Protocol
@@ -52,7 +53,7 @@ def where_present(
 
 def check_positive(name: str, value: Any) -> None:
     """Raises ValueError unless the option is a finite number above 0."""
-    if not (isinstance(value, Real) and 0 < value < 1e100):
+    if not (isinstance(value, Real) and 0 < value < math.inf and math.log10(value) < 100):
         raise ValueError(f"`{name}` must be finite and more than 0. Received: {value!r}")
 
 
