@@ -101,8 +101,12 @@ def format_labels(
 
 def is_missing(value: object) -> bool:
     """Whether a value of a table is None, NaN, NaT or pandas's NA."""
-    return value is None or type(value).__name__ == "NAType" or (
-        not getattr(value, "ndim", 0) and bool(value != value)  # NaN alone differs from itself
+    return (
+        value is None
+        or type(value).__name__ == "NAType"
+        or (
+            not getattr(value, "ndim", 0) and bool(value != value)  # NaN alone differs from itself
+        )
     )
 
 
@@ -142,8 +146,8 @@ def check_label_matrix(labels: npt.ArrayLike, num_samples: int | None = None) ->
 
 
 def check_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
-    """Gives names of classes as a tuple; refuses what is not different texts, case and white space around them aside."""
-    if isinstance(class_names, str):
+    """Gives names of classes as a tuple; refuses what is not different texts, case and outer white space aside."""
+    if isinstance(class_names, str) or not hasattr(class_names, "__iter__"):
         raise ValueError(f"`class_names` must be a list of names. Received: {class_names!r}")
     names, seen = tuple(class_names), set()
     for name in names:

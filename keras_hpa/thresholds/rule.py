@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.losses import as_floats
 from keras_hpa.thresholds.class_scores import ClassScores
 
 
@@ -69,10 +70,7 @@ def check_per_class(name: str, value: Any, *, highest: float) -> float | tuple[f
     Raises:
         ValueError: if the option is neither, or a number is not in 0 to the highest.
     """
-    try:
-        numbers = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        numbers = np.full(1, np.nan)
+    numbers = as_floats(value)
     if numbers.ndim > 1 or not numbers.size or not ((numbers >= 0) & (numbers <= highest)).all():
         raise ValueError(f"`{name}` must hold numbers from 0 to {highest}, one or one per class. Received: {value!r}")
     return tuple(numbers.tolist()) if numbers.ndim else float(numbers)

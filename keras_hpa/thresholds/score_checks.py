@@ -57,7 +57,9 @@ def check_labels(
         ValueError: if the shape differs from that of the scores or a label is not 0, 1 or -1.
     """
     if y_true is None:
-        raise ValueError("`y_true` must be given: `fit` requires y to be passed, but the target y is None. Received: None")
+        raise ValueError(
+            "`y_true` must be given: `fit` requires y to be passed, but the target y is None. Received: None"
+        )
     if isinstance(y_true, np.ma.MaskedArray):
         y_true = np.where(np.ma.getmaskarray(y_true), -1.0, y_true.data)
     labels = as_numbers("y_true", y_true)

@@ -44,7 +44,10 @@ def _parse_texts(rng):
 
 
 def _load_table(rng, folder):
-    rows = [["Id", "Target", "plate"], *([f"s{row}", pick(rng, ["0", "1 0", "2"]), pick(rng, "pq")] for row in range(4))]
+    rows = [
+        ["Id", "Target", "plate"],
+        *([f"s{row}", pick(rng, ["0", "1 0", "2"]), pick(rng, "pq")] for row in range(4)),
+    ]
     for _ in range(rng.integers(3)):
         row = rows[rng.integers(len(rows))]
         row[rng.integers(len(row))] = text(rng)
