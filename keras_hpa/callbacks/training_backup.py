@@ -1,6 +1,5 @@
 """TrainingBackup: everything a training needs to go on as if it had not been interrupted."""
 
-import csv
 import hashlib
 import json
 import os
@@ -13,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_hpa.files import hold, not_as_expected, read_manifest, replacing, write_json
+from keras_hpa.files import hold, not_as_expected, read_manifest, replacing, write_csv, write_json
 
 _FORMAT, _VERSION = "keras_hpa backup", 1
 _WEIGHTS = re.compile(r"backup-[0-9]{4,9}-[0-9a-f]{8}\.weights\.h5")
@@ -172,13 +171,8 @@ class TrainingBackup(keras.callbacks.Callback):
         for path in self.directory.iterdir():
             if path.name != self._weights and _WEIGHTS.fullmatch(path.name):
                 path.unlink()
-        with (
-            replacing(self.directory / "history.csv") as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(["epoch", *self.history])
-            writer.writerows([i + 1, *row] for i, row in enumerate(zip(*self.history.values(), strict=True)))
+        rows = enumerate(zip(*self.history.values(), strict=True), start=1)
+        write_csv(self.directory / "history.csv", [["epoch", *self.history], *([epoch, *row] for epoch, row in rows)])
 
 
 def read_backup(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a threshold rule is, and the checks of its options."""
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, Protocol
@@ -60,7 +61,7 @@ def check_positive(name: str, value: Any) -> None:
 
 def check_whole(name: str, value: Any, *, lowest: int) -> None:
     """Raises ValueError unless the option is a whole number, at least the lowest."""
-    if not isinstance(value, Integral) or value < lowest:
+    if not isinstance(value, Integral) or operator.index(value) < lowest:
         raise ValueError(f"`{name}` must be a whole number, at least {lowest}. Received: {value!r}")
 
 

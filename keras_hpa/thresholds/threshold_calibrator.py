@@ -53,8 +53,8 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
         flags_: what is unusual about each class, a tuple of texts: "no known labels", "no positives",
             "few positives" (under ten), "no negatives", "constant scores", "global threshold".
         n_features_in_: the number of classes.
-        feature_names_in_: the columns of a data frame of scores, where `fit` was given one; later ones must have them in
-            the same order.
+        feature_names_in_: the columns of a data frame of scores, where `fit` was given one; later ones must have them
+            in the same order.
 
     Shapes:
         Scores and labels have shape `(num_samples, num_classes)`. A label is 1, 0, or -1 where it is unknown; that

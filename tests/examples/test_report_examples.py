@@ -20,7 +20,7 @@ from tests.helpers import check_loads_in_fresh_process
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:Under `method=.report.` a class without positives"),
+    pytest.mark.filterwarnings("ignore:Under `rule=.report.` a class without positives"),
 ]
 _SMALL = ["--image-size=80", "--batch-size=4", "--steps=2"]
 _FILES = [
@@ -51,7 +51,7 @@ def test_gapnet_writes_what_it_says(kaggle_folder, tmp_path, capsys, preset):
     printed = capsys.readouterr().out
     assert "--quick: batch norm momentum 0.9 in place of 0.99" in printed
     assert "image size" not in printed, "what the command line gives is not changed"
-    for text in ("Rods & rings", "0.2 for all", "0.5 for all", "method 'report'"):
+    for text in ("Rods & rings", "0.2 for all", "0.5 for all", "by rule ReportGrid", "by cross_fit"):
         assert text in printed
 
     assert keras_hpa.PackedSource(tmp_path / "pack").shape == (20, 80, 80, 4)
@@ -61,7 +61,7 @@ def test_gapnet_writes_what_it_says(kaggle_folder, tmp_path, capsys, preset):
     assert history["stage"] == ["stage 1", "stage 1", "stage 2"]
     assert float(history["learning_rate"][0]) == pytest.approx({"report": 1e-3, "kernel": 1e-4}[preset])
     calibrator = keras_hpa.ThresholdCalibrator.load(tmp_path / "thresholds.json")
-    assert calibrator.intercept == {"report": 1e-4, "kernel": 0.0}[preset]
+    assert calibrator.rule == keras_hpa.thresholds.ReportGrid({"report": 1e-4, "kernel": 0.0}[preset])
     num_validation = {"report": 4, "kernel": 2}[preset]
     validation = keras_hpa.load_kaggle(kaggle_folder)[-num_validation:]
     np.testing.assert_array_equal(calibrator.support_, validation.labels.sum(axis=0))
@@ -103,7 +103,7 @@ def test_gapnet_killed_and_resumed_is_as_if_it_had_not_been(kaggle_folder, tmp_p
         np.testing.assert_allclose(np.float64(resumed[name]), np.float64(whole[name]), rtol=1e-5, err_msg=name)
     states = [json.loads((tmp_path / run / "stage1/backup.json").read_text()) for run in ("whole", "killed")]
     best, resumed_best = (state["callbacks"][1]["state"]["best"] for state in states)
-    assert states[0]["callbacks"][1]["name"] == "ModelCheckpoint"
+    assert states[0]["callbacks"][1]["name"] == "KeepBest"
     assert resumed_best == pytest.approx(best, rel=1e-5)
     assert best == pytest.approx(min(np.float64(whole["val_loss"][:-1])))
 
@@ -133,6 +133,34 @@ def test_stopping_keeps_what_was_trained_and_resuming_trains_what_is_missing(kag
     assert _history(tmp_path)["stage"] == ["stage 1"] * 3 + ["stage 2"], "stage two is trained anew on top of stage one"
     longer = keras.saving.load_model(tmp_path / "model.keras").get_weights()
     assert not all(np.array_equal(a, b) for a, b in zip(trained, longer, strict=True))
+
+
+def test_files_of_the_user_stay_what_they_are(kaggle_folder, tmp_path):
+    users = ["stage_photos/a.png", "stage1_train/a.png", "best.pptx", "stage2.txt"]
+    for name in users:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    _gapnet(kaggle_folder, tmp_path, "--epochs=1")
+    _gapnet(kaggle_folder, tmp_path, "--epochs=1")
+    assert [(tmp_path / name).read_text() for name in users] == users
+
+
+@pytest.mark.parametrize("name", ["best.keras", "stage1/a.png", "model.keras", "report.html", "run.json"])
+def test_folder_with_files_that_a_run_would_replace_is_refused(kaggle_folder, tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("{}")
+    for option in ("--epochs=1", "--resume"):
+        with pytest.raises(ValueError, match=r"run\.json"):
+            _gapnet(kaggle_folder, tmp_path, option)
+    assert (tmp_path / name).read_text() == "{}"
+
+
+def test_side_file_that_fails_leaves_the_model(kaggle_folder, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras_hpa, "write_submission", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            _gapnet(kaggle_folder, tmp_path, "--epochs=1")
+    assert keras.saving.load_model(tmp_path / "model.keras").output_shape == (None, 28)
 
 
 @pytest.mark.parametrize("preset", ["report", "kernel"])
