@@ -135,14 +135,15 @@ def check_label_matrix(labels: npt.ArrayLike, num_samples: int | None = None) ->
     if np.ma.is_masked(labels):
         raise ValueError("`labels` must hold 0, 1, or -1 where unknown. Received: masked entries")
     if matrix.dtype == object:  # a table of several types, or with missing entries
-        matrix = np.array([[2 if is_missing(value) else value for value in row] for row in matrix], object)
+        wrong_kind = [[is_missing(value) or isinstance(value, complex) for value in row] for row in matrix]
+        matrix = np.where(np.reshape(np.array(wrong_kind, bool), matrix.shape), 2, matrix)
     wrong = ~np.isin(matrix, (-1, 0, 1)) if matrix.dtype.kind in "biufO" else np.ones(matrix.shape, bool)
     for row, column in np.argwhere(wrong)[:1]:
         raise ValueError(
             f"`labels` must hold 0, 1, or -1 where unknown. "
             f"Received: {np.asarray(labels)[row, column]!r} in row {row}, column {column}"
         )
-    return matrix.astype(np.int8)
+    return matrix.real.astype(np.int8)  # of no rows, numbers may be complex
 
 
 def check_class_names(class_names: Sequence[str]) -> tuple[str, ...]:

@@ -101,8 +101,8 @@ def check_weights(sample_weight: npt.ArrayLike | None, num_samples: int) -> npt.
         raise ValueError(f"`sample_weight` must be finite and not negative. Received: {weights[row]} in row {row}")
     with np.errstate(over="ignore"):
         total = weights.sum()
-    if not 0 < total < np.inf:
-        raise ValueError(f"`sample_weight` must have a finite sum above zero. Received: a sum of {total}")
+    if not 0 < total < 1e100:
+        raise ValueError(f"`sample_weight` must have a sum above zero and below 1e100. Received: a sum of {total}")
     return weights
 
 

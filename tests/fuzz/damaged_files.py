@@ -57,9 +57,9 @@ def read_file(file: DrawnFile, as_stack: bool, folder: Path) -> str:
     try:
         image = _read(path, as_stack)
     except ValueError as error:
-        assert str(error).startswith(f"Cannot read {str(path)!r}: "), f"names no path: {error!r}"
-        must_be_read = file.image is not None and (as_stack or file.image.shape[2] == 1)
-        assert not (must_be_read and file.content == file.original), f"refused, but whole: {error}"
+        is_whole = file.content == file.original and file.image is not None and (as_stack or file.image.shape[2] == 1)
+        if is_whole or not str(error).startswith(f"Cannot read {str(path)!r}: "):
+            raise AssertionError(f"{'refused, but whole' if is_whole else 'names no path'}: {error}") from error
         raise
     assert image.dtype.isnative
     assert image.dtype.kind in "iuf"
