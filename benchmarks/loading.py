@@ -42,8 +42,7 @@ def main() -> None:
         loaders = make_loaders(root, paths, folder)
         if arguments.only:
             loaders = {name: read for name, read in loaders.items() if any(part in name for part in arguments.only)}
-        speeds = measure(loaders, arguments.rounds)
-    print_tables(speeds)
+        print_tables(measure(loaders, arguments.rounds))
     if not arguments.only:
         print_memory()
 
