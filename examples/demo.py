@@ -15,9 +15,9 @@ import keras
 import numpy as np
 import report_gapnet
 import report_inception_resnet_v2
-from sklearn.metrics import f1_score
 
 import keras_hpa
+from keras_hpa.f_beta import f_beta_per_class, mean_f_beta
 
 NUM_TRAIN, NUM_TEST, IMAGE_SIZE = 1200, 300, 96
 EPOCHS, STEPS, BATCH_SIZE = 16, 25, 16
@@ -90,7 +90,7 @@ def print_table(results: dict[str, list[dict[str, float]]], labels: np.ndarray) 
 
 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
-    return f1_score(labels, predicted, average="macro", zero_division=0)
+    return mean_f_beta(f_beta_per_class(labels, predicted))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ takes the place of Kaggle's folder. Beside the model lie converted weights, whic
 
 import argparse
 from collections.abc import Sequence
-from functools import partial
 
 import keras
 import training_run
@@ -27,47 +26,55 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", required=True, help="the checkpoint's prefix, or a converted .weights.h5 file")
     parser.add_argument("--scale", type=float, default=2.0, help="how far images are enlarged for the network")
     parser.add_argument("--learning-rate", type=float)
-    run = training_run.choose_settings(parser.parse_args(argv), DEFAULTS, QUICK)
-    training_run.prepare_output(run)
-    keras.utils.set_random_seed(run.seed)
+    settings = training_run.choose_settings(parser.parse_args(argv), DEFAULTS, QUICK)
+    run = training_run.TrainingRun(settings)
+    keras.utils.set_random_seed(settings.seed)
 
-    samples = training_run.packed(run, keras_hpa.load_kaggle(training_run.data_folder(run)))
-    training, validation = samples.split(validation_size=0.25, seed=run.seed)
-    sequence = partial(training_run.make_sequence, run, dtype="source")
-    validated = sequence(validation)
+    _, samples = training_run.load_kaggle(settings)
+    training, validation = samples.split(validation_size=0.25, seed=settings.seed)
+    batching = training_run.batching(settings) | {"dtype": "source"}
+    validated = validation.batches(**batching)
 
     model = keras_hpa.GapNet(
-        (run.image_size, run.image_size, 4),
+        (settings.image_size, settings.image_size, 4),
         num_classes=len(samples.class_names),
         variant="gapnet-pl",
-        weights=run.weights,
+        weights=settings.weights,
         weights_num_classes=13,
-        preprocessing=keras_hpa.gapnet_pl.GapNetPLPreprocessing(run.scale, name="preprocessing"),
+        preprocessing=keras_hpa.gapnet_pl.GapNetPLPreprocessing(settings.scale, name="preprocessing"),
         input_dtype="uint8",
     )
     metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras_hpa.MacroF1()]
-    stages = {"new classes": ("logits", run.learning_rate), "everything": ("*", run.learning_rate / 10)}
+    stages = {"new classes": ("logits", settings.learning_rate), "everything": ("*", settings.learning_rate / 10)}
     histories = {}
     for number, (stage, (layers, learning_rate)) in enumerate(stages.items(), start=1):
         keras_hpa.train_only(model, layers)
         optimizer = keras.optimizers.Adam(learning_rate, clipnorm=5.0)
         model.compile(optimizer, "binary_crossentropy", metrics=metrics)
-        histories[stage] = training_run.fit(
+        histories[stage] = run.fit(
             model,
-            sequence(training, shuffle=True, batches_per_epoch=run.steps or None),
-            run=run,
+            training.batches(shuffle=True, batches_per_epoch=settings.steps or None, **batching),
             stage=number,
-            epochs=training_run.epochs_of_stages(run, len(stages))[number - 1],
+            epochs=settings.epochs,
             validation_data=validated,
         )
+
+    run.save_model(model)
 
     scores = model.predict(validated)
     calibrator = keras_hpa.ThresholdCalibrator("prevalence", class_names=samples.class_names)
     calibrator.fit(scores, validation.labels)
-    if not run.weights.endswith(".weights.h5"):
-        keras_hpa.gapnet_pl.convert_gapnet_pl(run.weights, run.output / "gapnet_pl.weights.h5")
-    training_run.write_results(
-        run, "GapNet-PL, fine-tuned", model, calibrator, validated, scores, histories, training_samples=len(training)
+    if not settings.weights.endswith(".weights.h5"):
+        keras_hpa.gapnet_pl.convert_gapnet_pl(settings.weights, run.folder / "gapnet_pl.weights.h5")
+    run.write_results(
+        "GapNet-PL, fine-tuned",
+        model,
+        calibrator,
+        validation,
+        scores,
+        histories,
+        batches=validated,
+        training_samples=len(training),
     )
 
 

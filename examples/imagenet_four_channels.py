@@ -11,7 +11,6 @@ of drawn cells takes the place of Kaggle's folder.
 
 import argparse
 from collections.abc import Sequence
-from functools import partial
 
 import keras
 import training_run
@@ -28,21 +27,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--backbone", default="MobileNetV2", help="a network of keras.applications")
     parser.add_argument("--weights", default="imagenet", help="imagenet, none, or the backbone's weights file")
     parser.add_argument("--learning-rate", type=float)
-    run = training_run.choose_settings(parser.parse_args(argv), DEFAULTS, QUICK)
-    training_run.prepare_output(run)
-    keras.utils.set_random_seed(run.seed)
+    settings = training_run.choose_settings(parser.parse_args(argv), DEFAULTS, QUICK)
+    run = training_run.TrainingRun(settings)
+    keras.utils.set_random_seed(settings.seed)
 
-    samples = training_run.packed(run, keras_hpa.load_kaggle(training_run.data_folder(run)))
-    training, validation = samples.split(validation_size=0.25, seed=run.seed)
-    sequence = partial(training_run.make_sequence, run, dtype="source")
-    validated = sequence(validation)
+    _, samples = training_run.load_kaggle(settings)
+    training, validation = samples.split(validation_size=0.25, seed=settings.seed)
+    batching = training_run.batching(settings) | {"dtype": "source"}
+    validated = validation.batches(**batching)
 
-    random_start = run.weights == "none"
+    random_start = settings.weights == "none"
     model = keras_hpa.PretrainedClassifier(
-        run.backbone,
-        (run.image_size, run.image_size, 4),
+        settings.backbone,
+        (settings.image_size, settings.image_size, 4),
         num_classes=len(samples.class_names),
-        weights=None if random_start else run.weights,
+        weights=None if random_start else settings.weights,
         adapter="inflate",
         head="multi-level",
         input_dtype="uint8",
@@ -50,27 +49,35 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras_hpa.MacroF1()]
     # Statistics that nothing was learned with are worth nothing: a random start lets them learn.
     frozen_norms = () if random_start else norms_of_backbone(model)
-    stages = {"head": ("backbone", run.learning_rate), "everything": (frozen_norms, run.learning_rate / 10)}
+    stages = {"head": ("backbone", settings.learning_rate), "everything": (frozen_norms, settings.learning_rate / 10)}
     histories = {}
     for number, (stage, (frozen, learning_rate)) in enumerate(stages.items(), start=1):
         keras_hpa.train_only(model, freeze=frozen)
         model.compile(keras.optimizers.Adam(learning_rate), "binary_crossentropy", metrics=metrics)
-        histories[stage] = training_run.fit(
+        histories[stage] = run.fit(
             model,
-            sequence(training, shuffle=True, augment="dihedral", batches_per_epoch=run.steps or None),
-            run=run,
+            training.batches(shuffle=True, augment="dihedral", batches_per_epoch=settings.steps or None, **batching),
             stage=number,
-            epochs=training_run.epochs_of_stages(run, len(stages))[number - 1],
+            epochs=settings.epochs,
             validation_data=validated,
         )
-    keras_hpa.reestimate_batch_norm(model, sequence(training))
+    keras_hpa.reestimate_batch_norm(model, training.batches(**batching))
+
+    run.save_model(model)
 
     scores = model.predict(validated)
     calibrator = keras_hpa.ThresholdCalibrator("prevalence", class_names=samples.class_names)
     calibrator.fit(scores, validation.labels)
-    title = f"{run.backbone} on four channels"
-    training_run.write_results(
-        run, title, model, calibrator, validated, scores, histories, training_samples=len(training)
+    title = f"{settings.backbone} on four channels"
+    run.write_results(
+        title,
+        model,
+        calibrator,
+        validation,
+        scores,
+        histories,
+        batches=validated,
+        training_samples=len(training),
     )
 
 

@@ -8,16 +8,15 @@ The table has a row per sample: its id, and its labels as names or numbers. The 
 """
 
 import argparse
-import csv
 import re
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import keras
 import training_run
 
 import keras_hpa
+from keras_hpa.files import write_csv
 
 DEFAULTS = {"image_size": 256, "batch_size": 16, "epochs": 40, "steps": 0, "batch_norm_momentum": 0.9}
 QUICK = {"image_size": 128, "batch_size": 8, "epochs": 4}
@@ -35,60 +34,69 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--predict", type=Path, help="folder with images whose labels are wanted")
     training_run.add_options(parser)
     args = parser.parse_args(argv)
-    run = training_run.choose_settings(args, DEFAULTS, QUICK)
-    training_run.prepare_output(run)
-    keras.utils.set_random_seed(run.seed)
+    settings = training_run.choose_settings(args, DEFAULTS, QUICK)
+    run = training_run.TrainingRun(settings)
+    keras.utils.set_random_seed(settings.seed)
 
-    channels = run.channels.split(",")
+    channels = settings.channels.split(",")
     samples = keras_hpa.load_folder(
-        run.images,
-        run.labels,
+        settings.images,
+        settings.labels,
         channels=channels,
-        pattern=run.pattern,
-        id_column=run.id_column,
-        label_column=run.label_column,
-        separator=run.separator,
+        pattern=settings.pattern,
+        id_column=settings.id_column,
+        label_column=settings.label_column,
+        separator=settings.separator,
     )
     class_names, num_classes = samples.class_names, samples.labels.shape[1]
-    training, validation = training_run.packed(run, samples).split(validation_size=0.25, seed=run.seed)
+    training, validation = training_run.packed(settings, samples).split(validation_size=0.25, seed=settings.seed)
     print(f"{len(training)} samples to train on, {len(validation)} to validate on")
     print(f"{num_classes} classes: {', '.join(class_names or map(str, range(num_classes)))}")
 
-    sequence = partial(training_run.make_sequence, run)
-    validated = sequence(validation)
+    batching = training_run.batching(settings)
+    validated = validation.batches(**batching)
 
     model = keras_hpa.GapNet(
-        (run.image_size, run.image_size, len(channels)),
+        (settings.image_size, settings.image_size, len(channels)),
         num_classes=num_classes,
-        batch_norm_momentum=run.batch_norm_momentum,
+        batch_norm_momentum=settings.batch_norm_momentum,
     )
     accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
     model.compile("adam", loss="binary_crossentropy", metrics=[accuracy, keras_hpa.MacroF1()])
-    history = training_run.fit(
+    history = run.fit(
         model,
-        sequence(training, shuffle=True, augment="dihedral", batches_per_epoch=run.steps or None),
-        run=run,
+        training.batches(shuffle=True, augment="dihedral", batches_per_epoch=settings.steps or None, **batching),
         stage=1,
-        epochs=run.epochs,
+        epochs=settings.epochs,
         callbacks=[keras_hpa.ReduceLR("report")],
         validation_data=validated,
     )
 
+    run.save_model(model)
+
     scores = model.predict(validated)
     calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, validation.labels)
-    if run.predict is not None:
-        ids = ids_in_folder(run.predict, run.pattern, channels[0])
-        new = keras_hpa.Samples(keras_hpa.ChannelFiles(run.predict, ids, channels=channels, pattern=run.pattern))
-        predicted = calibrator.predict(model.predict(sequence(new)))
-        texts = keras_hpa.format_labels(predicted, run.separator, class_names=class_names)
-        with (run.output / "predictions.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([(run.id_column, run.label_column), *zip(ids, texts, strict=True)])
+    if settings.predict is not None:
+        ids = ids_in_folder(settings.predict, settings.pattern, channels[0])
+        new = keras_hpa.Samples(
+            keras_hpa.ChannelFiles(settings.predict, ids, channels=channels, pattern=settings.pattern)
+        )
+        predicted = calibrator.predict(model.predict(new.batches(**batching)))
+        texts = keras_hpa.format_labels(predicted, settings.separator, class_names=class_names)
+        rows = [(settings.id_column, settings.label_column), *zip(ids, texts, strict=True)]
+        write_csv(run.folder / "predictions.csv", rows)
 
     figure = keras_hpa.plots.plot_channels(samples.read(0), channels, title=samples.ids[0])
-    figure.savefig(run.output / "channels.png")
-    histories = {"stage 1": history}
-    training_run.write_results(
-        run, "GapNet on own images", model, calibrator, validated, scores, histories, training_samples=len(training)
+    run.write_figure("channels.png", figure)
+    run.write_results(
+        "GapNet on own images",
+        model,
+        calibrator,
+        validation,
+        scores,
+        {"stage 1": history},
+        batches=validated,
+        training_samples=len(training),
     )
 
 

@@ -10,7 +10,6 @@ small set of drawn cells takes its place.
 
 import argparse
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -54,37 +53,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, help="a .weights.h5 file of this network to start from")
     parser.add_argument("--batch-norm-momentum", type=float)
     args = parser.parse_args(argv)
-    run = training_run.choose_settings(args, PRESETS[args.preset], QUICK)
-    training_run.prepare_output(run)
-    keras.utils.set_random_seed(run.seed)
+    settings = training_run.choose_settings(args, PRESETS[args.preset], QUICK)
+    run = training_run.TrainingRun(settings)
+    keras.utils.set_random_seed(settings.seed)
 
     # The notebooks shuffled the ids and then did not use them: the validation set is the tail of train.csv.
-    folder = training_run.data_folder(run)
-    samples = training_run.packed(run, keras_hpa.load_kaggle(folder))
-    num_training = int((1 - run.validation_share) * len(samples))
+    folder, samples = training_run.load_kaggle(settings)
+    num_training = int((1 - settings.validation_share) * len(samples))
     training, validation = samples[:num_training], samples[num_training:]
-    sequence = partial(training_run.make_sequence, run)
+    batching = training_run.batching(settings)
 
     model = keras_hpa.GapNet(
-        (run.image_size, run.image_size, 4),
+        (settings.image_size, settings.image_size, 4),
         num_classes=len(samples.class_names),
-        weights=run.weights,
-        batch_norm_momentum=run.batch_norm_momentum,
+        variant="report",
+        weights=settings.weights,
+        batch_norm_momentum=settings.batch_norm_momentum,
     )
     metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras_hpa.MacroF1(), keras_hpa.BatchMacroF1()]
     # In training the notebooks looked at the first eight batches of the validation set only.
-    watched = sequence(validation[: 8 * run.batch_size])
+    watched = validation[: 8 * settings.batch_size].batches(**batching)
 
     # Stage one: everything learns, by binary cross-entropy.
-    model.compile(keras.optimizers.Adam(run.learning_rate), loss="binary_crossentropy", metrics=metrics)
-    best = keras.callbacks.ModelCheckpoint(run.output / "best.keras", "val_loss", mode="min", save_best_only=True)
-    history = training_run.fit(
+    model.compile(keras.optimizers.Adam(settings.learning_rate), loss="binary_crossentropy", metrics=metrics)
+    best = training_run.KeepBest(run.folder / "best.keras")
+    history = run.fit(
         model,
-        sequence(training, shuffle=True, batches_per_epoch=run.steps or None),
-        run=run,
+        training.batches(shuffle=True, batches_per_epoch=settings.steps or None, **batching),
         stage=1,
-        epochs=run.epochs,
-        callbacks=[keras_hpa.ReduceLR("report"), best] if run.reduce_lr else [best],
+        epochs=settings.epochs,
+        callbacks=[keras_hpa.ReduceLR("report"), best] if settings.reduce_lr else [best],
         validation_data=watched,
     )
 
@@ -92,34 +90,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     # as the notebooks did; the best one stays in best.keras.
     keras_hpa.train_only(model, HEAD)
     model.compile(keras.optimizers.Adam(1e-4), loss=keras_hpa.MacroF1Loss("report"), metrics=metrics)
-    history_of_head = training_run.fit(
-        model,
-        sequence(training, shuffle=True),
-        run=run,
-        stage=2,
-        epochs=1,
-        validation_data=watched,
+    history_of_head = run.fit(
+        model, training.batches(shuffle=True, **batching), stage=2, epochs=1, validation_data=watched
     )
+    run.save_model(model)
 
     # One threshold per class, and with them the labels of the test set.
-    validated = sequence(validation)
+    validated = validation.batches(**batching)
     scores = model.predict(validated)
-    calibrator = keras_hpa.ThresholdCalibrator("report", intercept=run.intercept, class_names=samples.class_names).fit(
-        scores, validation.labels
-    )
+    rule = keras_hpa.thresholds.ReportGrid(settings.intercept)
+    calibrator = keras_hpa.ThresholdCalibrator(rule, class_names=samples.class_names).fit(scores, validation.labels)
     test = keras_hpa.load_kaggle(folder, "test")
-    predicted = calibrator.predict(model.predict(sequence(test)))
-    keras_hpa.write_submission(run.output / "submission.csv", test.ids, predicted)
+    predicted = calibrator.predict(model.predict(test.batches(**batching)))
+    keras_hpa.write_submission(run.folder / "submission.csv", test.ids, predicted)
 
-    histories = {"stage 1": history, "stage 2": history_of_head}
-    training_run.write_results(
-        run,
-        f"GapNet, preset {run.preset}",
+    run.write_results(
+        f"GapNet, preset {settings.preset}",
         model,
         calibrator,
-        validated,
+        validation,
         scores,
-        histories,
+        {"stage 1": history, "stage 2": history_of_head},
+        batches=validated,
         training_samples=len(training),
     )
 

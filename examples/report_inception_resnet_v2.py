@@ -11,7 +11,6 @@ keras.applications.
 
 import argparse
 from collections.abc import Sequence
-from functools import partial
 
 import keras
 import numpy as np
@@ -27,7 +26,7 @@ PRESETS = {
         "steps": 100,
         "reestimate_batch_norm": False,
         "matrix": "report",
-        "thresholds": {"method": "report", "intercept": 1e-4},
+        "rule": keras_hpa.thresholds.ReportGrid(intercept=1e-4),
         "epochs": (50,),
         "stages": [{"learning_rate": 1e-3, "frozen": False, "augmented": True, "reduce_lr": True}],
     },
@@ -37,7 +36,7 @@ PRESETS = {
         "steps": 100,
         "reestimate_batch_norm": False,
         "matrix": "kernel",
-        "thresholds": {"method": "fixed", "thresholds": 0.2},
+        "rule": keras_hpa.thresholds.Fixed(0.2),
         "epochs": (15, 180),
         "stages": [
             {"learning_rate": 1e-3, "frozen": True, "augmented": False, "reduce_lr": False},
@@ -59,73 +58,70 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--reestimate-batch-norm", action="store_true", default=None, help="for trainings of less than 1,000 steps"
     )
     args = parser.parse_args(argv)
-    run = training_run.choose_settings(args, PRESETS[args.preset], QUICK)
-    training_run.prepare_output(run)
-    keras.utils.set_random_seed(run.seed)
+    settings = training_run.choose_settings(args, PRESETS[args.preset], QUICK)
+    run = training_run.TrainingRun(settings)
+    keras.utils.set_random_seed(settings.seed)
 
-    folder = training_run.data_folder(run)
     reading = {"interpolation": "bilinear"}
-    samples = training_run.packed(run, keras_hpa.load_kaggle(folder), **reading)
+    folder, samples = training_run.load_kaggle(settings, **reading)
     parts = train_test_split(np.arange(len(samples)), test_size=0.2, random_state=42)
     training, validation = (samples[positions] for positions in parts)
-    sequence = partial(training_run.make_sequence, run, **reading)
+    batching = training_run.batching(settings) | reading
 
     model = keras_hpa.PretrainedClassifier(
-        run.backbone,
-        (run.image_size, run.image_size, 4),
+        settings.backbone,
+        (settings.image_size, settings.image_size, 4),
         num_classes=len(samples.class_names),
-        weights=None if run.weights == "none" else run.weights,
-        matrix=run.matrix,
+        weights=None if settings.weights == "none" else settings.weights,
+        adapter="mixer",
+        matrix=settings.matrix,
+        head="report",
     )
     metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras_hpa.MacroF1(), keras_hpa.BatchMacroF1()]
     # In training the notebooks looked at one batch of 256 validation samples, drawn with replacement.
     drawn = np.random.default_rng(42).integers(len(validation), size=256)
-    watched = sequence(validation, sampler=lambda rng, num_samples: drawn)
+    watched = validation.batches(sampler=lambda rng, num_samples: drawn, **batching)
 
-    best_path = run.output / "best.weights.h5"
-    best = keras.callbacks.ModelCheckpoint(
-        best_path, "val_loss", mode="min", save_best_only=True, save_weights_only=True
-    )
+    best = training_run.KeepBest(run.folder / "best.weights.h5")
     histories = {}
-    epochs_of_stages = training_run.epochs_of_stages(run, len(run.stages))
-    for number, (stage, epochs) in enumerate(zip(run.stages, epochs_of_stages, strict=True), start=1):
+    for number, stage in enumerate(settings.stages, start=1):
         keras_hpa.train_only(model, freeze="backbone" if stage["frozen"] else ())
         model.compile(keras.optimizers.Adam(stage["learning_rate"]), loss="binary_crossentropy", metrics=metrics)
-        histories[f"stage {number}"] = training_run.fit(
+        histories[f"stage {number}"] = run.fit(
             model,
-            sequence(
-                training,
+            training.batches(
                 sampler="with_replacement",
-                batches_per_epoch=run.steps or None,
+                batches_per_epoch=settings.steps or None,
                 augment=rotate_or_flip if stage["augmented"] else None,
+                **batching,
             ),
-            run=run,
             stage=number,
-            epochs=epochs,
+            epochs=settings.epochs,
             callbacks=[keras_hpa.ReduceLR("report"), best] if stage["reduce_lr"] else [best],
             validation_data=watched,
         )
-    if best_path.exists():
-        model.load_weights(best_path)
-    if run.reestimate_batch_norm:
-        keras_hpa.reestimate_batch_norm(model, sequence(training), verbose=1)
+    if best.path.exists():
+        model.load_weights(best.path)
+    if settings.reestimate_batch_norm:
+        keras_hpa.reestimate_batch_norm(model, training.batches(**batching), verbose=1)
+    run.save_model(model)
 
     # The report: one threshold per class. The kernel: 0.2 for all.
-    validated = sequence(validation)
+    validated = validation.batches(**batching)
     scores = model.predict(validated)
-    calibrator = keras_hpa.ThresholdCalibrator(**run.thresholds, class_names=samples.class_names)
+    calibrator = keras_hpa.ThresholdCalibrator(settings.rule, class_names=samples.class_names)
     calibrator.fit(scores, validation.labels)
     test = keras_hpa.load_kaggle(folder, "test")
-    predicted = calibrator.predict(model.predict(sequence(test)))
-    keras_hpa.write_submission(run.output / "submission.csv", test.ids, predicted)
-    training_run.write_results(
-        run,
-        f"{run.backbone}, preset {run.preset}",
+    predicted = calibrator.predict(model.predict(test.batches(**batching)))
+    keras_hpa.write_submission(run.folder / "submission.csv", test.ids, predicted)
+    run.write_results(
+        f"{settings.backbone}, preset {settings.preset}",
         model,
         calibrator,
-        validated,
+        validation,
         scores,
         histories,
+        batches=validated,
         training_samples=len(training),
     )
 

@@ -1,19 +1,31 @@
 """What the examples share: their options, a training that can be stopped and resumed, the files they write."""
 
 import argparse
-import csv
-import shutil
+import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
-from run_report import write_report
-from sklearn.metrics import f1_score
 
 import keras_hpa
+from keras_hpa.f_beta import f_beta_per_class, mean_f_beta
+from keras_hpa.files import hold, read_manifest, replacing, write_csv, write_json
 
 History = dict[str, list[float]]
+
+MANIFEST = "run.json"
+# What a run writes into its folder.
+OURS = re.compile(
+    r"stage\d+|(model|best)\.keras|(best|gapnet_pl)\.weights\.h5|thresholds\.json|validation_scores\.npz"
+    r"|(history|submission|predictions)\.csv|report\.html|learning_curves(_\d+)?\.png|(channels|thresholds)\.png"
+)
+# A resumed training may be longer, and read its images from another place or in another way.
+MAY_CHANGE = {
+    *("output", "data", "images", "labels", "predict", "pack", "workers", "resume", "quick"),
+    *("epochs", "reestimate_batch_norm"),
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,163 +54,201 @@ def choose_settings(args: argparse.Namespace, preset: dict, quick: dict) -> argp
     changed = {name: value for name, value in quick.items() if args.quick and name not in given}
     for name, value in changed.items():
         print(f"--quick: {name.replace('_', ' ')} {value} in place of {preset[name]}")
-    run = argparse.Namespace(**{**vars(args), **preset, **changed, **given})
-    # What a resumed training must share with the one it goes on with; it may well be longer.
-    shaping = {*preset, "preset", "seed", "weights", "backbone", "scale"} - {"epochs", "reestimate_batch_norm"}
-    run.shaping = {name: str(value) for name, value in vars(run).items() if name in shaping}
-    run.stopped = False
-    return run
+    return argparse.Namespace(**{**vars(args), **preset, **changed, **given})
 
 
-def prepare_output(run: argparse.Namespace) -> None:
-    """Makes the output folder and, unless a training is resumed, removes what an earlier one left for that."""
-    run.output.mkdir(parents=True, exist_ok=True)
-    if not run.resume:
-        for folder in run.output.glob("stage*"):
-            shutil.rmtree(folder)
-        for file in run.output.glob("best.*"):
-            file.unlink()
+def load_kaggle(settings: argparse.Namespace, interpolation: str = "area") -> tuple[Path, keras_hpa.Samples]:
+    """Kaggle's folder, drawn into the output folder unless `--data` gives it, and its samples, packed with `--pack`."""
+    folder = settings.data
+    if folder is None:
+        folder = settings.output / "synthetic_atlas"
+        num_samples, num_test, size = (240, 40, 128) if settings.quick else (2400, 400, 512)
+        print(f"No --data: {num_samples} samples of {size}x{size} pixels are drawn into {folder}.")
+        atlas = keras_hpa.SyntheticAtlas(num_samples, image_size=(size, size), balance="uniform", seed=settings.seed)
+        atlas.save(folder, num_test=num_test)
+    return folder, packed(settings, keras_hpa.load_kaggle(folder), interpolation)
 
 
-def data_folder(run: argparse.Namespace) -> Path:
-    """The folder given by `--data`; without one, a data set in Kaggle's layout that is drawn into the output folder."""
-    if run.data is not None:
-        return run.data
-    folder = run.output / "synthetic_atlas"
-    num_samples, num_test, size = (240, 40, 128) if run.quick else (2400, 400, 512)
-    print(f"No --data: {num_samples} samples of {size}x{size} pixels are drawn into {folder}.")
-    atlas = keras_hpa.SyntheticAtlas(num_samples, image_size=(size, size), balance="uniform", seed=run.seed)
-    atlas.save(folder, num_test=num_test)
-    return folder
-
-
-def packed(run: argparse.Namespace, samples: keras_hpa.Samples, interpolation: str = "area") -> keras_hpa.Samples:
+def packed(settings: argparse.Namespace, samples: keras_hpa.Samples, interpolation: str = "area") -> keras_hpa.Samples:
     """The samples; with `--pack` their images have the size of the training and lie in a memory map, made once."""
-    if run.pack is None:
+    if settings.pack is None:
         return samples
-    return samples.packed(run.pack, image_size=run.image_size, interpolation=interpolation)
+    return samples.packed(settings.pack, image_size=settings.image_size, interpolation=interpolation)
 
 
-def make_sequence(
-    run: argparse.Namespace, samples: keras_hpa.Samples, **options: object
-) -> keras_hpa.MultiChannelSequence:
-    """Batches of samples, as the settings of the run have them."""
-    return samples.batches(
-        batch_size=run.batch_size, image_size=run.image_size, seed=run.seed, workers=run.workers, **options
-    )
+def batching(settings: argparse.Namespace) -> dict[str, object]:
+    """The options of `Samples.batches` that every sequence of a run has."""
+    return {name: getattr(settings, name) for name in ("batch_size", "image_size", "seed", "workers")}
 
 
-def epochs_of_stages(run: argparse.Namespace, num_stages: int) -> Sequence[int]:
-    return [run.epochs] * num_stages if isinstance(run.epochs, int) else run.epochs
+class TrainingRun:
+    """A folder with a training, which can be stopped and resumed, and with what the training gave.
 
+    The folder may hold other files: only a folder in which a run wrote `run.json` is taken for one, and then only what
+    a run writes is replaced.
 
-def fit(
-    model: keras.Model,
-    training: keras_hpa.MultiChannelSequence,
-    *,
-    stage: int,
-    run: argparse.Namespace,
-    epochs: int,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    **arguments: object,
-) -> History:
-    """Trains a compiled model; on Ctrl-C keeps what was trained; with `--resume` goes on after the last whole epoch.
-
-    Returns the history of all epochs, also of those before an interruption. After Ctrl-C later stages do nothing.
+    Args:
+        settings: the options of the run.
     """
-    if run.stopped:
-        return {}
-    backup = keras_hpa.TrainingBackup(run.output / f"stage{stage}", callbacks=callbacks, settings=run.shaping)
-    first_epoch = backup.restore(model) if run.resume else 0
-    if first_epoch:
-        print(f"Stage {stage}: resumed after epoch {first_epoch} of {epochs}")
-    if first_epoch >= epochs:
+
+    def __init__(self, settings: argparse.Namespace) -> None:
+        self.folder: Path = settings.output
+        self.settings = vars(settings)
+        self.was_stopped = False
+        self._lock = hold(self.folder, wait=False)  # until the run is garbage
+        manifest = self.folder / MANIFEST
+        if manifest.exists():
+            read_manifest(manifest, "keras_hpa run", {1: {}})
+        elif names := sorted(path.name for path in self.folder.iterdir() if OURS.fullmatch(path.name)):
+            raise ValueError(
+                "`--output` must be a new folder, that of an earlier run, or hold nothing that a run would replace. "
+                f"Received: {self.folder}, which holds {', '.join(names)} and no {MANIFEST}"
+            )
+        write_json(manifest, "keras_hpa run", 1, {})
+        if not settings.resume:
+            self._forget_stages(1)
+            for name in ("best.keras", "best.weights.h5"):
+                (self.folder / name).unlink(missing_ok=True)
+
+    def fit(
+        self,
+        model: keras.Model,
+        training: keras_hpa.MultiChannelSequence,
+        *,
+        stage: int,
+        epochs: int | Sequence[int],
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        **arguments: object,
+    ) -> History:
+        """Trains a compiled model; on Ctrl-C keeps what was trained; resumed, goes on after the last whole epoch.
+
+        `epochs` is a number or one for each stage. Returns the history of all epochs, also of those before an
+        interruption. After Ctrl-C later stages do nothing.
+        """
+        if self.was_stopped:
+            return {}
+        epochs = epochs if isinstance(epochs, int) else epochs[stage - 1]
+        shaping = {name: str(value) for name, value in self.settings.items() if name not in MAY_CHANGE}
+        backup = keras_hpa.TrainingBackup(self.folder / f"stage{stage}", callbacks=callbacks, settings=shaping)
+        first_epoch = backup.restore(model)
+        if first_epoch:
+            print(f"Stage {stage}: resumed after epoch {first_epoch} of {epochs}")
+        if first_epoch >= epochs:
+            return backup.history
+        self._forget_stages(stage + 1)  # they went on from another end of this stage
+        training.epoch = first_epoch
+        try:
+            model.fit(
+                training,
+                shuffle=False,  # the sequence shuffles samples; there is no need to shuffle batches too
+                epochs=epochs,
+                initial_epoch=first_epoch,
+                callbacks=[*callbacks, backup],
+                **arguments,
+            )
+        except KeyboardInterrupt:
+            self.was_stopped = True
+            print(f"\nStage {stage} stopped: what was trained is used; --resume goes on after the last whole epoch.")
         return backup.history
-    for later in run.output.glob("stage*"):
-        if later.name > f"stage{stage}":
-            shutil.rmtree(later)  # they went on from another end of this stage
-    training.epoch = first_epoch
-    try:
-        model.fit(
-            training,
-            shuffle=False,  # the sequence shuffles samples; there is no need to shuffle batches too
-            epochs=epochs,
-            initial_epoch=first_epoch,
-            callbacks=[*callbacks, backup],
-            **arguments,
+
+    def save_model(self, model: keras.Model) -> None:
+        """Saves a model without the optimizer's state, which is twice as large as the model."""
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        with replacing(self.folder / "model.keras") as temporary:
+            copy.save(temporary)
+
+    def write_results(
+        self,
+        title: str,
+        model: keras.Model,
+        calibrator: keras_hpa.ThresholdCalibrator,
+        samples: keras_hpa.Samples,
+        scores: np.ndarray,
+        histories: dict[str, History],
+        *,
+        batches: keras_hpa.MultiChannelSequence,
+        **facts: object,
+    ) -> None:
+        """Prints the classes' scores and writes what a run leaves beside its model, report.html above all.
+
+        `samples` are those that `scores` belong to, `batches` how the model reads them; `histories` has one history
+        for each stage of the training; `facts` are added to the settings in the run report.
+        """
+        calibrator.save(self.folder / "thresholds.json")
+        with replacing(self.folder / "validation_scores.npz") as temporary:
+            np.savez(temporary, ids=samples.ids, scores=scores, labels=samples.labels)
+        self._write_history(histories)
+        print_scores(calibrator, scores, samples)
+        for number, history in enumerate(histories.values(), start=1):
+            metrics = [name for name in ("loss", "macro_f1", "accuracy") if name in history]
+            if metrics and (number == 1 or len(history["loss"]) > 1):
+                name = "learning_curves.png" if number == 1 else f"learning_curves_{number}.png"
+                self.write_figure(name, keras_hpa.plots.plot_learning_curves(history, metrics))
+        self.write_figure("thresholds.png", keras_hpa.plots.plot_thresholds(calibrator))
+        keras_hpa.report.write_report(
+            self.folder / "report.html",
+            samples,
+            scores,
+            calibrator,
+            title=title,
+            model=model,
+            batches=batches,
+            histories=histories,
+            settings=self.settings | facts,
         )
-    except KeyboardInterrupt:
-        run.stopped = True
-        print(f"\nStage {stage} stopped: what was trained is used; --resume goes on after the last whole epoch.")
-    return backup.history
+        print(f"\nEverything lies in {self.folder}; report.html shows it.")
 
+    def write_figure(self, name: str, figure: object) -> None:
+        with replacing(self.folder / name) as temporary:
+            figure.savefig(temporary)
 
-def write_results(
-    run: argparse.Namespace,
-    title: str,
-    model: keras.Model,
-    calibrator: keras_hpa.ThresholdCalibrator,
-    validation: keras_hpa.MultiChannelSequence,
-    scores: np.ndarray,
-    histories: dict[str, History],
-    **facts: object,
-) -> None:
-    """Prints how the classes fare and writes everything that a run leaves behind, report.html before all.
-
-    `validation` are the samples that `scores` belong to; `histories` has one history for each stage of the training;
-    `facts` stand among the report's settings.
-    """
-    print_scores(calibrator, scores, validation.labels)
-    np.savez(run.output / "validation_scores.npz", ids=validation.source.ids, scores=scores, labels=validation.labels)
-    save_for_prediction(model, run.output / "model.keras")
-    calibrator.save(run.output / "thresholds.json")
-    write_history(run.output / "history.csv", histories)
-    for number, history in enumerate(histories.values(), start=1):
-        metrics = [name for name in ("loss", "macro_f1", "accuracy") if name in history]
-        if metrics and (number == 1 or len(history["loss"]) > 1):
-            figure = keras_hpa.plots.plot_learning_curves(history, metrics)
-            figure.savefig(run.output / ("learning_curves.png" if number == 1 else f"learning_curves_{number}.png"))
-    keras_hpa.plots.plot_thresholds(calibrator).savefig(run.output / "thresholds.png")
-    settings = {name: value for name, value in vars(run).items() if name not in ("shaping", "stopped")}
-    write_report(
-        run.output / "report.html",
-        title=title,
-        model=model,
-        validation=validation,
-        scores=scores,
-        calibrator=calibrator,
-        histories=histories,
-        settings=settings | facts,
-    )
-    print(f"\nEverything lies in {run.output}; report.html shows it.")
-
-
-def write_history(path: Path, stages: dict[str, History]) -> None:
-    """Writes a row per epoch, the stages one after the other."""
-    names = list(dict.fromkeys(name for history in stages.values() for name in history))
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["stage", "epoch", *names])
+    def _write_history(self, stages: dict[str, History]) -> None:
+        """Writes a row per epoch, the stages one after the other."""
+        names = list(dict.fromkeys(name for history in stages.values() for name in history))
+        rows = [["stage", "epoch", *names]]
         for stage, history in stages.items():
             columns = [history.get(name, ()) for name in names]
             for epoch in range(max(map(len, columns), default=0)):
-                writer.writerow([stage, epoch + 1, *(column[epoch] if column else "" for column in columns)])
+                rows.append([stage, epoch + 1, *(column[epoch] if column else "" for column in columns)])
+        write_csv(self.folder / "history.csv", rows)
+
+    def _forget_stages(self, first: int) -> None:
+        """Lets the stages from `first` on begin anew."""
+        for backup in self.folder.glob("stage*/backup.json"):
+            if (match := re.fullmatch(r"stage(\d+)", backup.parent.name)) and int(match[1]) >= first:
+                backup.unlink()
 
 
-def save_for_prediction(model: keras.Model, path: Path) -> None:
-    """Saves a model without the optimizer's state, which is twice as large as the model."""
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    copy.save(path)
+class KeepBest(keras.callbacks.Callback):
+    """Keeps the model, or its weights, of the epoch with the lowest validation loss; `path` is whole at any time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.best = float("inf")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {})["val_loss"]
+        if loss < self.best:
+            self.best = loss
+            with replacing(self.path) as temporary:
+                if self.path.name.endswith(".weights.h5"):
+                    self.model.save_weights(temporary)
+                else:
+                    self.model.save(temporary)
 
 
-def print_scores(calibrator: keras_hpa.ThresholdCalibrator, scores: np.ndarray, labels: np.ndarray) -> None:
-    """Prints the table of classes: support, threshold, F1 and more; and macro-F1 at fixed and at fitted thresholds."""
+def print_scores(calibrator: keras_hpa.ThresholdCalibrator, scores: np.ndarray, samples: keras_hpa.Samples) -> None:
+    """Prints a table of the classes, and macro-F1 at fixed thresholds and at fitted ones."""
     print(f"\n{calibrator.report()}")
-    print("\nmacro-F1 on the validation samples (the fitted thresholds have seen them):")
-    for name, predicted in (
-        ("0.2 for all", scores >= 0.2),
-        ("0.5 for all", scores >= 0.5),
-        (f"method {calibrator.method!r}", calibrator.predict(scores)),
-    ):
-        print(f"  {name:18}{f1_score(labels, predicted, average='macro', zero_division=0):.3f}")
+    print(f"\nMacro-F1 on the {len(samples)} validation samples:")
+    for threshold in (0.2, 0.5):
+        per_class = f_beta_per_class(samples.labels, scores >= threshold)
+        print(f"  {threshold} for all                               {mean_f_beta(per_class):.3f}")
+    print(f"  fitted on them, by rule {calibrator.rule!r:16}{calibrator.score(scores, samples.labels):.3f}")
+    if len(samples) > 1:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of classes that a half lacks
+            cross_fitted = keras_hpa.cross_fit(calibrator, scores, samples.labels, samples.groups)
+        print(f"  fitted on other samples, by cross_fit   {cross_fitted:.3f}")

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and manifests, which are checked field by field when they are read."""
 
+import csv
 import errno
 import hashlib
 import json
@@ -10,7 +11,7 @@ import re
 import reprlib
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FunctionType
@@ -25,6 +26,7 @@ except ImportError:  # Windows: what a killed process left behind cannot be told
 
 LOCK = ".lock"
 _TEMPORARY = re.compile(r"\.keras_hpa-([0-9a-f]{24})-([0-9a-f]{8})")
+_FORMULA = re.compile(r"[=+\-@\t\r]")
 _LARGEST, _DEEPEST = 128 * 2**20, 32  # bytes and levels of a manifest
 _WORDS = {dict: "an object", list: "a list", str: "a text", int: "an integer", bool: "true or false"}
 
@@ -55,6 +57,20 @@ def write_bytes(path: str | os.PathLike[str], content: bytes, *, clean: bool = T
     """Writes a file whole or not at all, as `replacing` does."""
     with replacing(path, clean=clean) as temporary:
         temporary.write_bytes(content)
+
+
+def write_csv(path: str | os.PathLike[str], rows: Iterable[Sequence[object]], *, escape_formulas: bool = True) -> None:
+    """Writes a table, in UTF-8, whole or not at all.
+
+    Spreadsheets run a text that begins with =, +, -, @, a tab or a carriage return as a formula. Such a text gets an
+    apostrophe in front, unless it is a number or not `escape_formulas`.
+    """
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        plain, quoting = (csv.writer(file, lineterminator="\n", quoting=q) for q in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+        for row in rows:
+            values = [_escape_formula(value) if escape_formulas else value for value in row]
+            # Left to itself, the writer does not quote a carriage return that does not end lines.
+            (quoting if any("\r" in str(value) for value in values) else plain).writerow(values)
 
 
 def write_json(path: str | os.PathLike[str], format: str, version: int, content: Mapping[str, Any]) -> None:
@@ -231,6 +247,15 @@ def _mode(path: Path) -> int | None:
     if not stat.S_ISREG(mode):
         raise ValueError(f"`path` must name a regular file, or none yet. Received: {os.fspath(path)!r}")
     return stat.S_IMODE(mode)
+
+
+def _escape_formula(value: object) -> object:
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    with suppress(ValueError):
+        float(value)
+        return value
+    return f"'{value}"
 
 
 @contextmanager

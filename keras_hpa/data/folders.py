@@ -10,7 +10,7 @@ import numpy.typing as npt
 from keras_hpa.atlas import CHANNELS, CLASS_NAMES
 from keras_hpa.data.channel_files import ChannelFiles
 from keras_hpa.data.samples import Samples
-from keras_hpa.files import replacing
+from keras_hpa.files import write_csv
 from keras_hpa.labels import format_labels, label_number, parse_labels, split_labels
 
 _MOST_NUMBERED = 10_000  # classes; beyond that numbers are codes, and their columns would fill the memory
@@ -110,7 +110,12 @@ def load_kaggle(root: str | os.PathLike[str], subset: str = "train") -> Samples:
 
 
 def write_submission(
-    path: str | os.PathLike[str], ids: Sequence[str], predictions: npt.ArrayLike, *, separator: str = " "
+    path: str | os.PathLike[str],
+    ids: Sequence[str],
+    predictions: npt.ArrayLike,
+    *,
+    separator: str = " ",
+    escape_formulas: bool = True,
 ) -> None:
     """Writes predictions in the form that Kaggle takes: `Id,Predicted`, with the labels' numbers.
 
@@ -121,6 +126,8 @@ def write_submission(
         ids: the samples' ids, in the order of the rows of `predictions`.
         predictions: a 0/1 matrix of shape `(num_samples, num_classes)`.
         separator: what to put between two labels.
+        escape_formulas: whether an id that a spreadsheet would run as a formula, because it begins with =, +, -, @, a
+            tab or a carriage return and is no number, gets an apostrophe in front.
 
     Raises:
         ValueError: if ids repeat, or are not as many as the predictions, or the matrix holds anything but 0 and 1.
@@ -129,20 +136,20 @@ def write_submission(
         >>> write_submission("submission.csv", samples.ids, calibrator.predict(scores))  # doctest: +SKIP
     """
     texts, ids = format_labels(predictions, separator), list(ids)
+    for one in ids:
+        if not isinstance(one, str) or one.splitlines() != [one]:
+            raise ValueError(f"`ids` must be texts of one line. Received: {one!r}")
     if len(ids) != len(texts) or len(set(ids)) != len(ids):
         raise ValueError(
             f"`ids` must be {len(texts)} different ids, one per row of `predictions`. "
             f"Received: {len(ids)}, of which {len(set(ids))} differ"
         )
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("Id", "Predicted"))
-        writer.writerows(zip(ids, texts, strict=True))
+    write_csv(path, [("Id", "Predicted"), *zip(ids, texts, strict=True)], escape_formulas=escape_formulas)
 
 
 def _find_classes(texts: Sequence[str], separator: str) -> list[str] | int:
     """Gives the names of the classes that occur, or how many there are where all labels are numbers."""
-    if not separator:
+    if not isinstance(separator, str) or not separator:
         return 1  # `parse_labels` refuses it
     labels = list(dict.fromkeys(label for text in texts for label in split_labels(text, separator)))
     if not labels:

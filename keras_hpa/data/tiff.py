@@ -1,4 +1,4 @@
-"""TIFF, by tifffile, which knows every kind that microscopes write."""
+"""TIFF, by tifffile, which reads every kind that microscopes write."""
 
 import gzip
 import math
@@ -79,7 +79,7 @@ def read_gzipped_tiff(
 
 
 class _Nameless:
-    """A file without a name, so that tifffile opens no other one on the word of this one."""
+    """A file without a name, so that tifffile opens no other file that this one names."""
 
     def __init__(self, file: Any):
         self.read, self.seek, self.tell = file.read, file.seek, file.tell

@@ -1,11 +1,8 @@
 """Samples as a folder in the layout of the Kaggle challenge."""
 
-import csv
 import hashlib
-import io
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.data.read_sample import read_sample
 from keras_hpa.data.sample_paths import check_names
 from keras_hpa.data.samples import Samples
 from keras_hpa.files import (
@@ -24,6 +22,7 @@ from keras_hpa.files import (
     read_manifest,
     remove_left_over,
     write_bytes,
+    write_csv,
     write_json,
 )
 from keras_hpa.labels import format_labels
@@ -77,8 +76,10 @@ def write_kaggle_folder(samples: Samples, root: str | os.PathLike[str], *, num_t
     with hold(root, wait=True):
         _check_folder(root, manifest)  # again: another may have written it
         write_json(root / _MANIFEST, _FORMAT, _VERSION, manifest)
-        write_bytes(root / "train.csv", _to_csv("Target", zip(ids[:num_train], targets, strict=True)))
-        write_bytes(root / "sample_submission.csv", _to_csv("Predicted", ((id_, "0") for id_ in ids[num_train:])))
+        train = [("Id", "Target"), *zip(ids[:num_train], targets, strict=True)]
+        test = [("Id", "Predicted"), *((id_, "0") for id_ in ids[num_train:])]
+        write_csv(root / "train.csv", train, escape_formulas=False)  # ids must be read again as they are
+        write_csv(root / "sample_submission.csv", test, escape_formulas=False)
         paths = [
             [root / ("train" if index < num_train else "test") / f"{id_}_{channel}.png" for channel in channels]
             for index, id_ in enumerate(ids)
@@ -96,7 +97,7 @@ def write_kaggle_folder(samples: Samples, root: str | os.PathLike[str], *, num_t
 
 
 def _check_image(samples: Samples, index: int) -> npt.NDArray:
-    image = samples.read(index)
+    image = read_sample(samples, index)
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"Images must be uint8 or uint16. Received: {image.dtype} for sample {samples.ids[index]!r}")
     return image
@@ -124,11 +125,3 @@ def _check_folder(root: Path, manifest: dict[str, Any]) -> None:
             f"`root` holds other samples than those with {wanted}: delete the folder or name another. "
             f"Received: {root} with {found}"
         )
-
-
-def _to_csv(column: str, rows: Iterable[tuple[str, str]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("Id", column))
-    writer.writerows(rows)
-    return text.getvalue().encode()

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa import plots
 from keras_hpa.data import MultiChannelSequence, subset
 from keras_hpa.explanation import class_activation_maps
-from keras_hpa.plots import displayed, glow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def read_images(
     """Some samples as the network gets them, or as they are where there is none."""
     if model is None:
         return [samples.read(int(index)) for index in indices]
-    options = {"image_size": model.input_shape[1:3] if all(model.input_shape[1:3]) else None}
+    options: dict[str, Any] = {"image_size": model.input_shape[1:3] if all(model.input_shape[1:3]) else None}
     if "int" in keras.backend.standardize_dtype(model.inputs[0].dtype):
         options["dtype"] = "source"
     if batches is not None:
@@ -45,7 +45,7 @@ def sample_pictures(
     maps = [None] * len(images) if model is None or not len(images) else class_activation_maps(model, images, [number])
     drawn = []
     for image, where in zip(images, maps, strict=True):
-        shown = displayed(image, channels)
+        shown = plots.displayed(image, channels)
         pictures: dict[str, object] = {
             "merge": webp_uri(shown.merge, _PICTURE_SIZE),
             "channels": [
@@ -53,7 +53,7 @@ def sample_pictures(
             ],
         }
         if where is not None:
-            seen = glow(shown, where)
+            seen = plots.glow(shown, where)
             pictures["seen"] = webp_uri(seen.pictures[0], _PICTURE_SIZE)
             pictures["highest"] = float(seen.highest[0]) if np.max(where) > 0 else 0.0
         drawn.append(pictures)

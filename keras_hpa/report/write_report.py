@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import sklearn
 
+from keras_hpa import plots
 from keras_hpa.files import replacing
-from keras_hpa.plots import plot_learning_curves, plot_thresholds
 from keras_hpa.report.findings import FEW_POSITIVES, count_pairs, find_what_to_look_at, macro_f1_interval
 from keras_hpa.report.pictures import read_images, sample_pictures, svg_uri
 from keras_hpa.thresholds import Fixed, cross_fit
@@ -54,7 +54,7 @@ def write_report(
     """Writes one HTML file that shows a colleague how good a network is: numbers, samples, curves, settings.
 
     The file loads nothing, so that it can be sent by mail and read on a phone. It begins with macro-F1 and with what
-    deserves a look: classes that are never predicted, too few samples, a validation score that stands still while the
+    to look at first: classes that are never predicted, too few samples, a validation score that stands still while the
     training improves. Where the thresholds were fitted on these same samples, it says so and gives macro-F1 at
     thresholds that were fitted on other samples beside it.
 
@@ -64,7 +64,7 @@ def write_report(
         scores: what the network gave for them, of shape `(num_samples, num_classes)`.
         calibrator: the fitted thresholds.
         title: what was trained.
-        model: the trained network; with it the report shows where in a sample the network saw a class.
+        model: the trained network; with it the run report shows where in a sample the network saw a class.
         batches: a `MultiChannelSequence` whose image size, interpolation and type of numbers `model` was trained with.
             If not given, images are brought to the model's input size and read in its type of numbers.
         histories: what `fit` returned, or a mapping from the name of each stage of the training to that.
@@ -115,7 +115,7 @@ def write_report(
         was_fitted_here=was_fitted_here,
         cross_fitted=_cross_fitted(samples, scores, calibrator) if was_fitted_here else float("nan"),
         stages=[_draw_stage(name, history) for name, history in stages.items()],
-        thresholds=svg_uri(plot_thresholds(calibrator, [_shortened(row["class"]) for row in rows])),
+        thresholds=svg_uri(plots.plot_thresholds(calibrator, [_shortened(row["class"]) for row in rows])),
         classes=_show_classes(classes, rows, samples, scores, predicted, model, batches),
         has_maps=model is not None,
         heat_maps=_draw_heat_maps(rows, pairs),
@@ -200,7 +200,10 @@ def _draw_stage(name: str, history: Mapping[str, Sequence[float]]) -> dict[str, 
                 if key in history
             ]
             curves.append(
-                {"picture": svg_uri(plot_learning_curves(history, [metric])), "words": f"{words}: {', '.join(told)}"}
+                {
+                    "picture": svg_uri(plots.plot_learning_curves(history, [metric])),
+                    "words": f"{words}: {', '.join(told)}",
+                }
             )
     last = {
         metric.replace("val_", "validation ").replace("_", " "): values[-1]
@@ -226,7 +229,7 @@ def _show_classes(
 ) -> list[dict[str, object]]:
     """For each class the samples with the label that score highest and lowest, and the highest of those without it."""
     names = [row["class"] for row in rows]
-    shown = []
+    shown: list[dict[str, object]] = []
     for number in classes:
         truth = samples.labels[:, number]
         order = np.argsort(-scores[:, number], kind="stable")
@@ -257,7 +260,7 @@ def _draw_heat_maps(rows: Sequence[dict[str, Any]], pairs: npt.NDArray[np.float6
     common = sorted(rows, key=lambda row: -max(row["support"], row["predicted"]))[:_MOST_CLASSES_IN_HEAT_MAP]
     order = sorted(row["number"] for row in common if row["support"] or row["predicted"])
     names = [rows[number]["class"] for number in order]
-    heat_maps = []
+    heat_maps: list[dict[str, object]] = []
     for words, counts in zip(("true", "predicted"), pairs, strict=True):
         squares = []
         for y, one in enumerate(order):
@@ -286,11 +289,9 @@ def _in_words(value: object) -> object:
 
 
 def _versions() -> dict[str, str]:
-    import keras_hpa
-
     backend = keras.backend.backend()
     return {
-        "keras-hpa": keras_hpa.__version__,
+        "keras-hpa": importlib.import_module("keras_hpa").__version__,
         **{module.__name__: module.__version__ for module in (keras, np, sklearn, cv2)},
         "backend": f"{backend} {importlib.import_module(backend).__version__}",
         "Python": f"{platform.python_version()} on {platform.system()}, {platform.machine()}",

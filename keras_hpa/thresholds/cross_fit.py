@@ -10,7 +10,7 @@ from sklearn.base import clone
 from keras_hpa.data import stratified_split
 from keras_hpa.f_beta import check_zero_division, f_beta_per_class, mean_f_beta
 from keras_hpa.thresholds.rule import Rule
-from keras_hpa.thresholds.score_checks import check_labels, check_scores
+from keras_hpa.thresholds.score_checks import as_numbers, check_labels, check_scores
 from keras_hpa.thresholds.threshold_calibrator import ThresholdCalibrator
 
 
@@ -39,7 +39,8 @@ def cross_fit(
         groups: one hashable per sample: samples of one group (an antibody, a plate) are never split.
         seed: of the split.
         from_logits: whether scores are logits; a `ThresholdCalibrator` knows it.
-        at_least_one: whether a sample that passes no threshold gets the nearest class; a `ThresholdCalibrator` knows it.
+        at_least_one: whether a sample that passes no threshold gets the nearest class; a `ThresholdCalibrator` knows
+            it.
         zero_division: what a class scores that is neither present nor predicted: 0, 1 or, by default, NaN for nothing;
             see [`MacroF1`](MacroF1.md).
 
@@ -64,7 +65,7 @@ def cross_fit(
         rule, scores, labels, groups, seed=seed, from_logits=from_logits, at_least_one=at_least_one
     )
     beta = (rule if isinstance(rule, ThresholdCalibrator) else ThresholdCalibrator(rule)).beta_
-    known = check_labels(labels, predicted)
+    known = check_labels(labels, as_numbers("scores", scores))
     return mean_f_beta(f_beta_per_class(known, predicted, beta=beta, zero_division=checked))
 
 
@@ -114,7 +115,7 @@ def cross_fit_predict(
     if len(y_score) < 2:
         raise ValueError(f"`scores` must be those of at least two samples. Received: {len(y_score)}")
     predicted = np.empty(y_true.shape, np.uint8)
-    halves = stratified_split(y_true, 0.5, None if groups is None else list(groups), seed=seed)
+    halves = stratified_split(y_true, 0.5, groups, seed=seed)
     for here, there in (halves, halves[::-1]):
         predicted[there] = clone(calibrator).fit(y_score[here], y_true[here]).predict(y_score[there])
     return predicted

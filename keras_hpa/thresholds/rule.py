@@ -1,5 +1,7 @@
 """What a threshold rule is, and the checks of its options."""
 
+import math
+import operator
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, Protocol
@@ -7,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.losses import as_floats
 from keras_hpa.thresholds.class_scores import ClassScores
 
 
@@ -52,13 +55,13 @@ def where_present(
 
 def check_positive(name: str, value: Any) -> None:
     """Raises ValueError unless the option is a finite number above 0."""
-    if not (isinstance(value, Real) and 0 < value < 1e100):
+    if not (isinstance(value, Real) and 0 < value < math.inf and math.log10(value) < 100):
         raise ValueError(f"`{name}` must be finite and more than 0. Received: {value!r}")
 
 
 def check_whole(name: str, value: Any, *, lowest: int) -> None:
     """Raises ValueError unless the option is a whole number, at least the lowest."""
-    if not isinstance(value, Integral) or value < lowest:
+    if not isinstance(value, Integral) or operator.index(value) < lowest:
         raise ValueError(f"`{name}` must be a whole number, at least {lowest}. Received: {value!r}")
 
 
@@ -68,10 +71,7 @@ def check_per_class(name: str, value: Any, *, highest: float) -> float | tuple[f
     Raises:
         ValueError: if the option is neither, or a number is not in 0 to the highest.
     """
-    try:
-        numbers = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        numbers = np.full(1, np.nan)
+    numbers = as_floats(value)
     if numbers.ndim > 1 or not numbers.size or not ((numbers >= 0) & (numbers <= highest)).all():
         raise ValueError(f"`{name}` must hold numbers from 0 to {highest}, one or one per class. Received: {value!r}")
     return tuple(numbers.tolist()) if numbers.ndim else float(numbers)

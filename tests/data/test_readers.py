@@ -149,7 +149,7 @@ _COLOR = cv2.imencode(".png", _noise((64, 64, 3), "uint8"))[1].tobytes()
         ("a.png", _GRAY[:-1], "truncated"),
         ("a.png", _GRAY[:999] + b"x" + _GRAY[1000:], "damaged"),
         ("a.png", _JPEG, "not a PNG.*JPEG"),
-        ("a.png", b"hello", "not a PNG.*nothing known"),
+        ("a.png", b"hello", "not a PNG.*no known format"),
         ("a.png", _png(60_000, 60_000), "60000 x 60000"),
         ("a.png", _png(0, 8), "header is damaged"),
         ("a.png", _png(8, 8, color=2), "truncated or damaged"),

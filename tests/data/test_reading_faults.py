@@ -133,11 +133,11 @@ def test_blank_channels_make_no_duplicates(value):
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        ([[1]], "gave list"),
-        (None, "gave NoneType"),
+        ([[1]], "Received: list"),
+        (None, "Received: NoneType"),
         (np.full((4, 4, 1), np.nan, "float32"), "NaN"),
-        (np.ones((4, 4, 1), bool), "holds bool"),
-        (np.ones((4, 4, 1), object), "holds object"),
+        (np.ones((4, 4, 1), bool), "Received: bool"),
+        (np.ones((4, 4, 1), object), "Received: object"),
         (np.ones((4, 4, 2), "uint8"), "shape"),
     ],
 )

@@ -20,7 +20,7 @@ from tests.helpers import check_loads_in_fresh_process
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:Under `method=.report.` a class without positives"),
+    pytest.mark.filterwarnings("ignore:Under `rule=.report.` a class without positives"),
 ]
 _SMALL = ["--image-size=80", "--batch-size=4", "--steps=2"]
 _FILES = [
@@ -46,12 +46,17 @@ def _history(output):
 
 @pytest.mark.parametrize("preset", ["report", "kernel"])
 def test_gapnet_writes_what_it_says(kaggle_folder, tmp_path, capsys, preset):
+    users = ["stage_photos/a.png", "stage1_train/a.png", "best.pptx", "stage2.txt"]
+    for name in users:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
     _gapnet(kaggle_folder, tmp_path, "--epochs", "2", "--preset", preset, "--quick", f"--pack={tmp_path / 'pack'}")
+    assert [(tmp_path / name).read_text() for name in users] == users
     assert set(_FILES) <= {path.name for path in tmp_path.iterdir()}
     printed = capsys.readouterr().out
     assert "--quick: batch norm momentum 0.9 in place of 0.99" in printed
     assert "image size" not in printed, "what the command line gives is not changed"
-    for text in ("Rods & rings", "0.2 for all", "0.5 for all", "method 'report'"):
+    for text in ("Rods & rings", "0.2 for all", "0.5 for all", "by rule ReportGrid", "by cross_fit"):
         assert text in printed
 
     assert keras_hpa.PackedSource(tmp_path / "pack").shape == (20, 80, 80, 4)
@@ -61,7 +66,7 @@ def test_gapnet_writes_what_it_says(kaggle_folder, tmp_path, capsys, preset):
     assert history["stage"] == ["stage 1", "stage 1", "stage 2"]
     assert float(history["learning_rate"][0]) == pytest.approx({"report": 1e-3, "kernel": 1e-4}[preset])
     calibrator = keras_hpa.ThresholdCalibrator.load(tmp_path / "thresholds.json")
-    assert calibrator.intercept == {"report": 1e-4, "kernel": 0.0}[preset]
+    assert calibrator.rule == keras_hpa.thresholds.ReportGrid({"report": 1e-4, "kernel": 0.0}[preset])
     num_validation = {"report": 4, "kernel": 2}[preset]
     validation = keras_hpa.load_kaggle(kaggle_folder)[-num_validation:]
     np.testing.assert_array_equal(calibrator.support_, validation.labels.sum(axis=0))
@@ -103,7 +108,7 @@ def test_gapnet_killed_and_resumed_is_as_if_it_had_not_been(kaggle_folder, tmp_p
         np.testing.assert_allclose(np.float64(resumed[name]), np.float64(whole[name]), rtol=1e-5, err_msg=name)
     states = [json.loads((tmp_path / run / "stage1/backup.json").read_text()) for run in ("whole", "killed")]
     best, resumed_best = (state["callbacks"][1]["state"]["best"] for state in states)
-    assert states[0]["callbacks"][1]["name"] == "ModelCheckpoint"
+    assert states[0]["callbacks"][1]["name"] == "KeepBest"
     assert resumed_best == pytest.approx(best, rel=1e-5)
     assert best == pytest.approx(min(np.float64(whole["val_loss"][:-1])))
 
@@ -123,8 +128,10 @@ def test_stopping_keeps_what_was_trained_and_resuming_trains_what_is_missing(kag
         assert _history(tmp_path)["stage"] == ["stage 1"], "Ctrl-C ends the training, not one stage of it"
         assert (tmp_path / "submission.csv").exists()
         stop_in["epoch"] = 0
-        _gapnet(kaggle_folder, tmp_path / "at_once", "--epochs=3")
-        assert (tmp_path / "at_once" / "model.keras").exists()
+        patch.setattr(keras_hpa, "write_submission", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            _gapnet(kaggle_folder, tmp_path / "at_once", "--epochs=3")
+        assert (tmp_path / "at_once" / "model.keras").exists(), "the model is saved before anything else"
 
     _gapnet(kaggle_folder, tmp_path, "--epochs=2", "--resume")
     assert "resumed after epoch 1 of 2" in capsys.readouterr().out
@@ -133,6 +140,16 @@ def test_stopping_keeps_what_was_trained_and_resuming_trains_what_is_missing(kag
     assert _history(tmp_path)["stage"] == ["stage 1"] * 3 + ["stage 2"], "stage two is trained anew on top of stage one"
     longer = keras.saving.load_model(tmp_path / "model.keras").get_weights()
     assert not all(np.array_equal(a, b) for a, b in zip(trained, longer, strict=True))
+
+
+@pytest.mark.parametrize("name", ["best.keras", "stage1/a.png", "model.keras", "report.html", "run.json"])
+def test_folder_with_files_that_a_run_would_replace_is_refused(kaggle_folder, tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("{}")
+    for option in ("--epochs=1", "--resume"):
+        with pytest.raises(ValueError, match=r"run\.json"):
+            _gapnet(kaggle_folder, tmp_path, option)
+    assert (tmp_path / name).read_text() == "{}"
 
 
 @pytest.mark.parametrize("preset", ["report", "kernel"])
