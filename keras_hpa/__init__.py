@@ -1,6 +1,7 @@
 """Keras 3 components for multi-channel, multi-label fluorescence microscopy."""
 
 from keras_hpa import atlas as atlas
+from keras_hpa import f_beta as f_beta
 from keras_hpa import gapnet_pl as gapnet_pl
 from keras_hpa import plots as plots
 from keras_hpa import report as report
@@ -41,6 +42,7 @@ from keras_hpa.layers import ChannelMixer as ChannelMixer
 from keras_hpa.layers import ImageStandardization as ImageStandardization
 from keras_hpa.layers import PercentileNormalization as PercentileNormalization
 from keras_hpa.layers import ScaleIntegers as ScaleIntegers
+from keras_hpa.layers import WarmUpBatchNormalization as WarmUpBatchNormalization
 from keras_hpa.losses import AsymmetricLoss as AsymmetricLoss
 from keras_hpa.losses import BinaryCrossentropy as BinaryCrossentropy
 from keras_hpa.losses import ClassBalancedCrossentropy as ClassBalancedCrossentropy

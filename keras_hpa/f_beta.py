@@ -80,6 +80,10 @@ def check_zero_division(zero_division: float | str) -> float:
 
     Raises:
         ValueError: if it is none of them.
+
+    Example:
+        >>> check_zero_division("nan")
+        nan
     """
     is_nan = isinstance(zero_division, Real) and zero_division != zero_division  # NaN alone differs from itself
     if not is_nan and not (isinstance(zero_division, Real | str) and zero_division in (0, 1, "nan")):

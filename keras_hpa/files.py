@@ -66,8 +66,11 @@ def write_csv(path: str | os.PathLike[str], rows: Iterable[Sequence[object]], *,
     apostrophe in front, unless it is a number or not `escape_formulas`.
     """
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        escape = _escape_formula if escape_formulas else lambda value: value
-        csv.writer(file, lineterminator="\n").writerows([escape(value) for value in row] for row in rows)
+        plain, quoting = (csv.writer(file, lineterminator="\n", quoting=q) for q in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+        for row in rows:
+            values = [_escape_formula(value) if escape_formulas else value for value in row]
+            # Left to itself, the writer does not quote a carriage return that does not end lines.
+            (quoting if any("\r" in str(value) for value in values) else plain).writerow(values)
 
 
 def write_json(path: str | os.PathLike[str], format: str, version: int, content: Mapping[str, Any]) -> None:

@@ -1,4 +1,6 @@
 import ast
+import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,45 @@ def test_rooms_import_only_rooms_before_them(path):
             assert other in allowed, f"{path} imports {module}, a room that stands later"
             if other != room:
                 assert module.count(".") <= 2, f"{path} imports {module}, which room {other} does not re-export"
+
+
+def test_no_circle():
+    """Within a room either; a name that a room re-exports stands for the file that defines it."""
+    files = {".".join(path.relative_to(_PACKAGE.parent).with_suffix("").parts): path for path in _FILES}
+    graph = {}
+    for module, path in files.items():
+        imported = {name if name in files else name.rpartition(".")[0] for name in _imports(path)}
+        graph[module] = imported & files.keys() - {module}
+    assert sum(map(len, graph.values())) > 100
+    TopologicalSorter(graph).prepare()
+
+
+_REPOSITORY = _PACKAGE.parent
+_OTHERS = sorted(path for folder in ("examples", "benchmarks", "docs") for path in (_REPOSITORY / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", _OTHERS, ids=lambda path: str(path.relative_to(_REPOSITORY)))
+def test_examples_benchmarks_and_docs_use_public_names(path):
+    for module in _imports(path):
+        if module.startswith("keras_hpa."):
+            assert module.count(".") <= 2, f"{path} imports {module}, which its room does not re-export"
+            assert "._" not in module, f"{path} imports {module}"
+    assert not re.search(r"keras_hpa(\.[a-z_0-9]+)*\._[a-z]", path.read_text(encoding="utf-8"))
+
+
+def test_no_private_name_crosses_rooms():
+    for path in _FILES:
+        room = path.relative_to(_PACKAGE).parts[0].removesuffix(".py")
+        for module in _imports(path):
+            if module.startswith("keras_hpa.") and module.split(".")[1] != room:
+                assert "._" not in module, f"{path} imports {module}"
+
+
+def test_no_file_is_longer_than_320_lines():
+    files = [path for path in _REPOSITORY.rglob("*.py") if not {"build", ".venv", "site"} & set(path.parts)]
+    lengths = {str(path.relative_to(_REPOSITORY)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert len(lengths) > 200
+    assert not {name: length for name, length in lengths.items() if length > 320}
 
 
 def test_public_names_are_documented():

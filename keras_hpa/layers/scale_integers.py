@@ -1,5 +1,6 @@
 """Integer pixels to numbers from 0 to 1, inside the model."""
 
+import math
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ class ScaleIntegers(keras.layers.Layer):
     """Divides integer pixels by the largest value of their type, so that images travel to the model as they were read.
 
     A batch of bytes is four times smaller than the same batch of floats. Put this layer behind an integer input
-    (`keras.Input(shape, dtype="uint8")`) and hand it images in the file's own type. Floats pass unchanged: they are
+    (`keras.Input(shape, dtype="uint8")`) and give it images in the file's own type. Floats pass unchanged: they are
     taken to be scaled already.
 
     Args:
@@ -28,7 +29,7 @@ class ScaleIntegers(keras.layers.Layer):
         The same, in the layer's compute dtype.
 
     Raises:
-        ValueError: if `max_value` is not positive, or missing for signed integers.
+        ValueError: if `max_value` is not positive and finite, or missing for signed integers.
 
     Example:
         >>> pixels = np.array([[0, 51, 255]], "uint8")
@@ -38,8 +39,8 @@ class ScaleIntegers(keras.layers.Layer):
 
     def __init__(self, max_value: float | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if max_value is not None and not max_value > 0:
-            raise ValueError(f"`max_value` must be positive or None. Received: {max_value!r}")
+        if max_value is not None and not 0 < max_value < math.inf:
+            raise ValueError(f"`max_value` must be positive and finite, or None. Received: {max_value!r}")
         self.max_value = max_value
 
     def call(self, inputs: Any) -> Any:
@@ -49,7 +50,7 @@ class ScaleIntegers(keras.layers.Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"max_value": self.max_value}
+        return super().get_config() | {"max_value": None if self.max_value is None else float(self.max_value)}
 
 
 def scale_integers(inputs: Any, dtype: str, max_value: float | None = None) -> Any:

@@ -38,7 +38,7 @@ class MultiLabelLoss(keras.losses.Loss):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_true = ops.convert_to_tensor(y_true, self.dtype)
         y_pred = ops.convert_to_tensor(y_pred, self.dtype)
-        # Keras multiplies weights in only after a loss has forgotten its classes, so they travel with the labels.
+        # Keras applies weights only after a loss has averaged over its classes, so they are passed with the labels.
         return super().__call__((y_true, label_weights(y_true, y_pred, sample_weight)), y_pred)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:

@@ -43,6 +43,7 @@ class WeightedSumLoss(keras.losses.Loss):
         *,
         name: str = "weighted_sum_loss",
     ) -> None:
+        losses = tuple(losses)
         for loss in losses:
             if not isinstance(loss, keras.losses.Loss):
                 raise TypeError(f"`losses` must be instances of `keras.losses.Loss`. Received: {loss!r}")
@@ -55,7 +56,7 @@ class WeightedSumLoss(keras.losses.Loss):
                 f"`weights` must hold one finite number for each of {len(losses)} losses. Received: {weights!r}"
             )
         super().__init__(name=name)
-        self.losses = tuple(losses)
+        self.losses = losses
         self.weights = None if weights is None else [float(weight) for weight in weights]
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:

@@ -19,8 +19,8 @@ _Average = Literal["macro", "micro", "weighted"]
 class MacroF1(keras.metrics.Metric):
     """F1 per class, averaged over classes: what the Human Protein Atlas challenge scored.
 
-    The state is three counts per class (recognised, predicted, present), summed over everything seen, so the value is
-    exact and does not depend on batch size, order, `steps_per_execution` or the number of devices. It equals
+    The state is three counts per class (true positives, predicted, present), summed over everything seen, so the value
+    is exact and does not depend on batch size, order, `steps_per_execution` or the number of devices. It equals
     `sklearn.metrics.f1_score` of all labels at once; counts are float32, exact up to 16.7 million samples.
 
     A class is predicted where its probability is **at least** its threshold, as `ThresholdCalibrator` decides.
@@ -49,7 +49,7 @@ class MacroF1(keras.metrics.Metric):
     Input shape:
         `y_true` and `y_pred`: `(batch, num_classes)`. Labels are 1, 0, or -1 for unknown, which counts for nothing;
         a softened label counts as present above 0.5. `sample_weight`: `(batch,)`, or `(batch, num_classes)` where the
-        metric is called directly (`fit` cannot carry it).
+        metric is called directly (`fit` cannot pass it on).
 
     Output:
         A scalar; `per_class()` gives F1 of every class.
@@ -94,7 +94,7 @@ class MacroF1(keras.metrics.Metric):
             raise ValueError(f"`average` must be one of {get_args(_Average)}. Received: {average!r}")
         self.threshold = thresholds.tolist()
         self.zero_division = check_zero_division(zero_division)
-        self.num_classes = num_classes
+        self.num_classes = None if num_classes is None else int(num_classes)
         self.average = average
         self.from_logits = from_logits
         self.counts: Any = None

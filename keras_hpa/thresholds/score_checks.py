@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.labels import is_missing
+
 
 def check_scores(
     y_score: npt.ArrayLike, *, from_logits: bool = False, class_names: Sequence[str] | None = None
@@ -116,7 +118,9 @@ def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray:
         raise TypeError(f"`{name}` must be dense; sparse input is not supported. Received: {type(values).__name__}")
     try:
         array = np.asarray(values)
-        array = array.astype(np.float64) if array.dtype == object else array
+        if array.dtype == object:
+            known = [np.nan if is_missing(value) else value for value in array.ravel()]
+            array = np.array(known, np.float64).reshape(array.shape)
     except (TypeError, ValueError) as error:
         raise TypeError(f"`{name}` must hold numbers. Received: {error}") from error
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":

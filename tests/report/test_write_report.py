@@ -9,11 +9,10 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
 
 import keras_hpa
 from keras_hpa.report import write_report
-from keras_hpa.report.findings import count_pairs, find_what_to_look_at, macro_f1_interval
+from keras_hpa.report.findings import find_what_to_look_at
 from keras_hpa.report.pictures import read_images, sample_pictures
 
 _EVIL = "<script>alert(1)</script>"
@@ -139,47 +138,6 @@ def test_unusual_labels(tmp_path, labels, told):
     assert told in page.text
     assert "No epoch was finished." in page.text
     assert "nan" not in page.text
-
-
-def test_macro_f1_is_that_of_scikit_learn_and_lies_in_its_interval():
-    rng = np.random.default_rng(0)
-    labels, predicted = rng.integers(0, 2, (2, 60, 5))
-    labels[:, 4] = predicted[:, 4] = 0
-    found = macro_f1_interval(labels, predicted, num_resamples=200)
-    assert found["value"] == pytest.approx(f1_score(labels[:, :4], predicted[:, :4], average="macro"))
-    assert found["low"] < found["value"] < found["high"]
-    assert found["num_classes"] == 4
-    predicted[0, 4] = 1  # an absent class that is predicted scores 0
-    found = macro_f1_interval(labels, predicted, num_resamples=200)
-    assert found["value"] == pytest.approx(f1_score(labels, predicted, average="macro", zero_division=0))
-    assert found["num_classes"] == 5
-
-
-def test_pairs_are_counted_as_by_hand():
-    labels, predicted = np.random.default_rng(0).integers(0, 2, (2, 30, 4))
-    true, found = count_pairs(labels, predicted)
-    for one in range(4):
-        for other in range(4):
-            assert true[one, other] == sum(a and b for a, b in labels[:, [one, other]])
-            assert found[one, other] == sum(a and b for a, b in predicted[:, [one, other]])
-
-
-def test_findings_name_what_is_unusual():
-    names = {"silent": (20, 0, 0.0), "often": (20, 50, 0.4), "rare": (3, 3, 1.0), "good": (20, 20, 0.9)}
-    rows = [
-        {"class": name, "support": support, "predicted": predicted, "f_beta": f1}
-        for name, (support, predicted, f1) in names.items()
-    ]
-    rows.append({"class": "absent", "support": 0, "predicted": 0, "f_beta": 0.0})
-    predicted = np.ones((10, 5))
-    predicted[:4] = 0
-    histories = {"one": {"val_loss": [2, 1]}, "two": {"val_loss": [1, 2, 3]}, "three": {"val_loss": [1, np.nan]}}
-    findings = find_what_to_look_at(rows, np.ones((10, 5)), predicted, histories)
-    told = [classes for _, classes in findings]
-    assert told[:5] == ["silent (20 samples)", "often (50 for 20)", "silent (0.00), often (0.40)", "rare (3)", "absent"]
-    assert "4 of 10 samples get no label" in findings[5][0]
-    endings = ("longer training may do better", "epoch 1 of 3, 1.000, and 3.000 at the end", "may help")
-    assert all(ending in sentence for ending, (sentence, _) in zip(endings, findings[6:], strict=True))
 
 
 _LAGGING = {"macro_f1": [0.05, 0.2, 0.4, 0.6], "val_macro_f1": [0.04, 0.045, 0.045, 0.05]}

@@ -10,15 +10,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from keras_hpa import ThresholdCalibrator, atlas
-from keras_hpa.thresholds import Auto, Fixed, MaxF1, Prevalence, ReportGrid
+from keras_hpa.thresholds import Auto, Fixed, ReportGrid
 from keras_hpa.thresholds.rule_names import RULES
-
-
-def _scores_and_labels(num_samples=200, num_classes=5, seed=0):
-    rng = np.random.default_rng(seed)
-    labels = (rng.uniform(size=(num_samples, num_classes)) < 0.2).astype(np.int8)
-    logits = rng.normal(size=labels.shape) + 2 * labels - 1.5
-    return (1 / (1 + np.exp(-logits))).astype(np.float32), labels
+from tests.thresholds.drawn import draw_scores
 
 
 def _transcribed_report_rule(scores, labels):
@@ -28,8 +22,8 @@ def _transcribed_report_rule(scores, labels):
     for row, t in enumerate(grid):
         for column in range(labels.shape[1]):
             predicted = scores[:, column] > t
-            hits = np.sum(predicted & (labels[:, column] == 1))
-            f1[row, column] = 2 * hits / max(predicted.sum() + labels[:, column].sum(), 1)
+            tp = np.sum(predicted & (labels[:, column] == 1))
+            f1[row, column] = 2 * tp / max(predicted.sum() + labels[:, column].sum(), 1)
     return np.array([grid[np.where(f1[:, c] == f1[:, c].max())[0][0]] for c in range(labels.shape[1])])
 
 
@@ -49,14 +43,14 @@ def test_report_rule_equals_its_transcription_on_real_networks(real_data, networ
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_report_rule_equals_its_transcription_on_the_grid_too(seed, dtype):
-    scores, labels = _scores_and_labels(seed=seed)
+    scores, labels = draw_scores(seed=seed)
     scores = scores.round(seed % 4 + 1).astype(dtype)
     calibrator = ThresholdCalibrator(ReportGrid(intercept=0)).fit(scores, labels)
     np.testing.assert_array_equal(calibrator.thresholds_, _transcribed_report_rule(scores, labels))
 
 
 def test_report_rule_warns_of_absent_classes_and_predicts_them():
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     labels[:, [1, 3]] = 0
     with pytest.warns(UserWarning, match=r"no positives of class 1 \(Nuclear membrane\), 3 \(Nucleoli fibrillar"):
         calibrator = ThresholdCalibrator("report", class_names=atlas.CLASS_NAMES[:5]).fit(scores, labels)
@@ -67,7 +61,7 @@ def test_report_rule_warns_of_absent_classes_and_predicts_them():
 
 @pytest.mark.parametrize("rule", [Auto("never"), *(name for name in RULES if name not in ("auto", "fixed", "report"))])
 def test_absent_class_is_never_predicted(rule, tmp_path):
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     labels[:, 2] = 0
     labels[:50, 2] = -1
     calibrator = ThresholdCalibrator(rule).fit(scores, labels)
@@ -83,7 +77,7 @@ def test_absent_class_is_never_predicted(rule, tmp_path):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_predict_is_score_at_least_threshold(rule):
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     calibrator = ThresholdCalibrator(rule).fit(scores, labels)
     at = np.tile(calibrator.thresholds_, (2, 1))
     at[1] = np.nextafter(at[1], 0)
@@ -92,15 +86,15 @@ def test_predict_is_score_at_least_threshold(rule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_scores_are_f1_on_the_fitting_data(rule):
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     calibrator = ThresholdCalibrator(rule).fit(scores, labels)
     np.testing.assert_allclose(calibrator.f_beta_, f1_score(labels, calibrator.predict(scores), average=None))
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_unknown_labels_count_for_nothing(rule):
-    scores, labels = _scores_and_labels()
-    more_scores, more_labels = _scores_and_labels(seed=1)
+    scores, labels = draw_scores()
+    more_scores, more_labels = draw_scores(seed=1)
     more_labels[:] = -1
     calibrator = ThresholdCalibrator(rule)
     alone = calibrator.fit(scores, labels)
@@ -111,7 +105,7 @@ def test_unknown_labels_count_for_nothing(rule):
 
 
 def test_fixed_takes_what_the_user_gives():
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     labels[:, 0] = 0
     given = [0.1, 0.2, 0.3, 0.4, np.inf]
     np.testing.assert_array_equal(ThresholdCalibrator(Fixed(given)).fit(scores, labels).thresholds_, given)
@@ -120,7 +114,7 @@ def test_fixed_takes_what_the_user_gives():
 
 @pytest.mark.parametrize("rule", RULES)
 def test_saved_and_loaded_predicts_the_same(rule, tmp_path):
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     rule = Fixed((0.1, 0.2, 0.3, 0.4, np.inf)) if rule == "fixed" else rule
     calibrator = ThresholdCalibrator(rule, class_names=list("abcde"))
     calibrator.fit(scores, labels).save(tmp_path / "thresholds.json")
@@ -154,7 +148,7 @@ def test_unfitted_calibrator_says_so():
 
 
 def test_works_in_pipelines_searches_and_cross_validation():
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     logits = np.log(scores / (1 - scores))
     to_scores = FunctionTransformer(lambda z: 1 / (1 + np.exp(-z)))
     pipeline = make_pipeline(to_scores, ThresholdCalibrator("max_f1"))
@@ -170,7 +164,7 @@ def test_works_in_pipelines_searches_and_cross_validation():
 
 @pytest.mark.parametrize("zero_division", [0, 1, np.nan])
 def test_score_is_macro_f1_of_scikit_learn(zero_division):
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     labels[:, 1] = 0
     calibrator = ThresholdCalibrator(Auto("never")).fit(scores, labels)
     labels[:, 2] = 0  # absent from what is scored, and predicted
@@ -185,7 +179,7 @@ def test_score_is_macro_f1_of_scikit_learn(zero_division):
 
 @pytest.mark.parametrize("from_logits", [False, True])
 def test_margins_are_positive_where_predicted(from_logits):
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     labels[:, 1] = 0
     if from_logits:
         scores = np.log(scores / (1 - scores))
@@ -231,92 +225,6 @@ def test_is_a_scikit_learn_estimator():
     assert not hasattr(clone(calibrator.fit([[0.1], [0.9]], [[0], [1]])), "thresholds_")
 
 
-def test_swapped_arguments_are_refused():
-    scores, labels = _scores_and_labels()
-    with pytest.raises(ValueError, match="swapped"):
-        ThresholdCalibrator().fit(labels, scores)
-
-
-@pytest.mark.parametrize(
-    ("score", "label", "message"),
-    [
-        (np.nan, 0, r"`y_score`.*nan in row 1, class 0 \(a\)"),
-        (1.5, 0, r"`y_score`.*from_logits.*1.5 in row 1, class 0 \(a\)"),
-        (-np.inf, 0, r"`y_score`.*-inf in row 1, class 0 \(a\)"),
-        (0.5, 2, r"`y_true`.*2.* in row 1, class 0 \(a\)"),
-        (0.5, np.nan, r"`y_true`.*nan in row 1, class 0 \(a\)"),
-    ],
-)
-def test_wrong_value_is_named(score, label, message):
-    with pytest.raises(ValueError, match=message):
-        ThresholdCalibrator(class_names=["a"]).fit([[0.2], [score]], [[0], [label]])
-
-
-@pytest.mark.parametrize(
-    ("scores", "labels", "message"),
-    [
-        (np.zeros((3, 2)), np.zeros((2, 2)), r"shape.*\(3, 2\)"),
-        (np.zeros(3), np.zeros(3), "num_samples, num_classes"),
-        (np.zeros((0, 2)), np.zeros((0, 2)), "num_samples, num_classes"),
-        (np.zeros((3, 2)), np.zeros((3, 2)), "2.*class_names|class_names.*2"),
-    ],
-)
-def test_wrong_shape_is_named(scores, labels, message):
-    with pytest.raises(ValueError, match=message):
-        ThresholdCalibrator(class_names=["a"]).fit(scores, labels)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"rule": "best"}, ValueError, "'auto'.*'shrink'.*'best'"),
-        ({"rule": MaxF1}, TypeError, "`rule`.*find_thresholds.*MaxF1"),
-        ({"rule": 0.5}, TypeError, "`rule`.*0.5"),
-        ({"class_names": "ab"}, ValueError, "`class_names`.*'ab'"),
-    ],
-)
-def test_wrong_argument_is_named(arguments, error, message):
-    with pytest.raises(error, match=message):
-        ThresholdCalibrator(**arguments)
-
-
-def test_wrong_number_of_columns_is_named():
-    scores, labels = _scores_and_labels()
-    calibrator = ThresholdCalibrator().fit(scores, labels)
-    with pytest.raises(ValueError, match=r"4 features.*5 features"):
-        calibrator.predict(scores[:, :4])
-    with pytest.raises(ValueError, match=r"5 classes.*2"):
-        ThresholdCalibrator(Fixed([0.1, 0.2])).fit(scores, labels)
-    with pytest.raises(ValueError, match=r"5 classes.*2"):
-        ThresholdCalibrator(Prevalence([0.1, 0.2])).fit(scores, labels)
-
-
-@pytest.mark.parametrize(
-    "weights", [np.ones(3), -np.ones(200), np.full(200, np.nan), np.zeros(200), np.full(200, 1e308)]
-)
-def test_wrong_weights_are_named(weights):
-    scores, labels = _scores_and_labels()
-    with pytest.raises(ValueError, match="sample_weight"):
-        ThresholdCalibrator().fit(scores, labels, weights)
-
-
-@pytest.mark.parametrize(("scores", "labels"), [([["a"]], [[1]]), ([[0.5]], [["a"]])])
-def test_text_is_refused(scores, labels):
-    with pytest.raises(TypeError, match="must hold numbers"):
-        ThresholdCalibrator().fit(scores, labels)
-
-
-def test_masked_labels_are_unknown_and_masked_scores_are_refused():
-    scores, labels = _scores_and_labels()
-    masked = np.ma.masked_array(labels.astype(np.uint8), mask=np.zeros_like(labels, bool))
-    masked[:50, 1] = np.ma.masked
-    labels[:50, 1] = -1
-    expected = ThresholdCalibrator().fit(scores, labels).thresholds_
-    np.testing.assert_array_equal(ThresholdCalibrator().fit(scores, masked).thresholds_, expected)
-    with pytest.raises(ValueError, match="`y_score` must not be masked"):
-        ThresholdCalibrator().fit(np.ma.masked_array(scores, mask=masked.mask), labels)
-
-
 class _Column:
     """As a pandas Series after sorting: read by its index it is in another order than its values."""
 
@@ -334,7 +242,7 @@ class _Column:
 
 
 def test_class_names_keep_the_order_in_which_they_are_gone_through():
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     calibrator = clone(ThresholdCalibrator(class_names=_Column(list("abcde")))).fit(scores, labels)
     assert calibrator.class_names == list("abcde")
     assert [row["class"] for row in calibrator.report().rows] == list("abcde")
@@ -342,7 +250,7 @@ def test_class_names_keep_the_order_in_which_they_are_gone_through():
 
 @pytest.mark.parametrize("spread", [1.0, 1e100, 1.7e308])
 def test_huge_logits_have_thresholds(spread):
-    scores, labels = _scores_and_labels()
+    scores, labels = draw_scores()
     logits = np.log(scores / (1 - scores)).astype(np.float64)
     logits = logits / np.abs(logits).max() * spread
     for rule in RULES:
