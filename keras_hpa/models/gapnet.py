@@ -123,7 +123,7 @@ def GapNet(
         "head_units": head_units,
         "head_dropout": head_dropout,
     }
-    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in given.items()}  # type: ignore[union-attr]
+    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in given.items()}
     options = VARIANTS[variant] | {key: value for key, value in plain.items() if value is not None}
     _check(options, num_classes, pooling)
     if preprocessing == "default":
