@@ -25,7 +25,8 @@ test-backends: .venv/backends
 	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
 	KERAS_BACKEND=torch $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
 
-# The long variants of tests of which `make test` runs samples: stops at every operation on files, damaged files.
+# The long variants of tests of which `make test` runs samples: stops at every operation on files, damaged files, and
+# 200,000 drawn inputs.
 soak: .venv/dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m soak tests
 

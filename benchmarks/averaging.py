@@ -13,11 +13,11 @@ seed, each with its standard error.
 import argparse
 import itertools
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
+from trials import draw, with_error
 
 import keras_hpa
 
@@ -36,10 +36,7 @@ def main() -> None:
     parser.add_argument("--augment", action=argparse.BooleanOptionalAction, default=True, help="train on turned images")
     args = parser.parse_args()
 
-    atlas = keras_hpa.SyntheticAtlas(args.samples, image_size=(args.image_size, args.image_size), balance="uniform")
-    with ThreadPoolExecutor() as threads:
-        images = np.stack(list(threads.map(atlas.read, range(len(atlas)))))
-    samples, began = keras_hpa.Samples(keras_hpa.ArraySource(images), atlas.labels), time.process_time()
+    samples, began = draw(args.samples, args.image_size), time.process_time()
     results: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for seed in range(args.seeds):
         training, held_out = samples.split(test_size=0.5, seed=seed)
@@ -77,11 +74,8 @@ def train(samples: keras_hpa.Samples, seed: int, args: argparse.Namespace) -> ke
 
 
 def judge(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    fitted = np.empty(scores.shape)
-    halves = keras_hpa.stratified_split(labels, 0.5)
-    for here, there in (halves, halves[::-1]):
-        fitted[there] = keras_hpa.ThresholdCalibrator().fit(scores[here], labels[here]).predict(scores[there])
-    return f1_score(labels, fitted, average="macro", zero_division=0.0), roc_auc_score(labels, scores, average="macro")
+    macro_f1 = keras_hpa.cross_fit("auto", scores, labels, zero_division=0)
+    return macro_f1, roc_auc_score(labels, scores, average="macro")
 
 
 def print_table(results: dict[tuple[str, str], list[tuple[float, float]]]) -> None:
@@ -92,7 +86,7 @@ def print_table(results: dict[tuple[str, str], list[tuple[float, float]]]) -> No
         cells = []
         for column in (0, 1):
             gain = values[:, column] - plain[:, column]
-            cells += [with_error(values[:, column]), with_error(gain, "+") if gain.any() else ""]
+            cells += [with_error(values[:, column]), with_error(gain, "+.3f") if gain.any() else ""]
         print(f"| {name} | {transforms} | {' | '.join(cells)} |")
     print("\nGains of macro-F1 and macro-AUC, paired by seed:")
     for what, one, other in (
@@ -102,12 +96,7 @@ def print_table(results: dict[tuple[str, str], list[tuple[float, float]]]) -> No
         ("both over one fold without", (FOLDS, "dihedral"), (FOLD, "none")),
     ):
         gain = np.array(results[one]) - np.array(results[other])
-        print(f"- {what}: {with_error(gain[:, 0], '+')}, {with_error(gain[:, 1], '+')}")
-
-
-def with_error(values: np.ndarray, sign: str = "") -> str:
-    error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.nan
-    return f"{values.mean():{sign}.3f} ± {error:.3f}"
+        print(f"- {what}: {with_error(gain[:, 0], '+.3f')}, {with_error(gain[:, 1], '+.3f')}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import time
 
 import keras
 import numpy as np
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
+from trials import draw, macro_f1, with_error
 
 import keras_hpa
 
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, nargs=3, default=(1000, 300, 500), help="training, validation, test")
     args = parser.parse_args()
 
-    parts = [draw(count, args.image_size, seed) for seed, count in enumerate(args.samples, start=1)]
+    parts = [draw(count, args.image_size, seed=seed) for seed, count in enumerate(args.samples, start=1)]
     print(f"{args.steps} steps of {args.batch_size}, {args.image_size} pixels, {args.samples[0]} images, uint8")
     print("| variant | parameters | macro-F1 | macro-AUC | each seed's macro-F1 |\n| --- | --- | --- | --- | --- |")
     for variant in args.variants:
@@ -38,18 +39,12 @@ def main() -> None:
         for seed in range(args.seeds):
             keras.utils.set_random_seed(seed)
             model = build(variant, args)
-            train(model, *parts[0], args, seed)
+            train(model, parts[0], args, seed)
             scores.append(judge(model, *parts[1:]))
-        mean, error = np.mean(scores, 0), np.std(scores, 0, ddof=1) / len(scores) ** 0.5
-        cells = [f"{m:.3f} ± {e:.3f}" for m, e in zip(mean, error, strict=True)]
+        cells = [with_error(column) for column in np.transpose(scores)]
         seeds = ", ".join(f"{score[0]:.3f}" for score in scores)
         print(f"| {variant} | {model.count_params():,} | {cells[0]} | {cells[1]} | {seeds} |", flush=True)
         print(f"<!-- {time.perf_counter() - start:.0f} s -->", flush=True)
-
-
-def draw(count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    source = keras_hpa.SyntheticAtlas(count, image_size=(size, size), seed=seed, balance="uniform")
-    return np.stack([source.read(index) for index in range(count)]), source.labels
 
 
 def build(variant: str, args: argparse.Namespace) -> keras.Model:
@@ -63,10 +58,8 @@ def build(variant: str, args: argparse.Namespace) -> keras.Model:
     )
 
 
-def train(model: keras.Model, images: np.ndarray, labels: np.ndarray, args: argparse.Namespace, seed: int) -> None:
-    sequence = keras_hpa.MultiChannelSequence(
-        keras_hpa.ArraySource(images),
-        labels,
+def train(model: keras.Model, samples: keras_hpa.Samples, args: argparse.Namespace, seed: int) -> None:
+    sequence = samples.batches(
         batch_size=args.batch_size,
         shuffle=True,
         seed=seed,
@@ -79,14 +72,13 @@ def train(model: keras.Model, images: np.ndarray, labels: np.ndarray, args: argp
         keras_hpa.reestimate_batch_norm(model, sequence, steps=20)
 
 
-def judge(
-    model: keras.Model, validation: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]
-) -> tuple[float, float]:
-    calibrator = keras_hpa.ThresholdCalibrator("prevalence")
-    calibrator.fit(model.predict(validation[0], verbose=0), validation[1])
-    scores = model.predict(test[0], verbose=0)
-    macro_f1 = f1_score(test[1], calibrator.predict(scores), average="macro", zero_division=0.0)
-    return macro_f1, roc_auc_score(test[1], scores, average="macro")
+def judge(model: keras.Model, validation: keras_hpa.Samples, test: keras_hpa.Samples) -> tuple[float, float]:
+    validation_scores, scores = (
+        model.predict(samples.batches(dtype="source"), verbose=0) for samples in (validation, test)
+    )
+    calibrator = keras_hpa.ThresholdCalibrator("prevalence").fit(validation_scores, validation.labels)
+    predicted = calibrator.predict(scores)
+    return macro_f1(test.labels, predicted), roc_auc_score(test.labels, scores, average="macro")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python benchmarks/localisation.py
     python benchmarks/localisation.py --picture docs/figures/activation_maps.webp
 
-Trains a small GapNet on drawings of one label each; nobody tells it where anything lies. An image is the half of a
+Trains a small GapNet on drawings of one label each, without being told where anything lies. An image is the half of a
 drawing, 82 micrometres wide in 128 pixels, with the most protein. Then, for test images, how much of the positive
 activation for the label lies in the compartment that was drawn, next to the compartment's share of the area (chance)
 and to how much of the green channel, the protein itself, lies there.
@@ -16,14 +16,13 @@ the compartment itself, seen as coarsely as the deep maps see.
 import argparse
 import io
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 from sklearn.metrics import roc_auc_score
+from trials import in_memory
 
 import keras_hpa
 from keras_hpa import atlas
@@ -45,8 +44,8 @@ def main() -> None:
 
     start = time.perf_counter()
     train, test = _choose(*args.per_class)
-    images, test_images = _draw(_image, train), _draw(_image, test)
-    labels, masks = _POOL.labels[test].argmax(axis=1), _draw(_mask, test)
+    images, test_images = in_memory(_image, train), in_memory(_image, test)
+    labels, masks = _POOL.labels[test].argmax(axis=1), in_memory(_mask, test)
     shown = masks.any(axis=(1, 2))  # the image may not show the compartment at all
     test_images, labels, masks = test_images[shown], labels[shown], masks[shown]
     print(f"{len(train)} training and {len(test)} test images in {time.perf_counter() - start:.0f} s", flush=True)
@@ -132,11 +131,6 @@ def _choose(train_per_class: int, test_per_class: int) -> tuple[list[int], list[
         train += mine[:train_per_class].tolist()
         test += mine[train_per_class:][:test_per_class].tolist()
     return train, test
-
-
-def _draw(draw: Callable[[int], np.ndarray], chosen: Sequence[int]) -> np.ndarray:
-    with ThreadPoolExecutor(2) as threads:
-        return np.stack(list(threads.map(draw, chosen)))
 
 
 def _train(model: keras.Model, images: np.ndarray, labels: np.ndarray, steps: int) -> None:

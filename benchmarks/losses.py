@@ -14,11 +14,11 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
 import numpy as np
+from trials import class_f1, in_memory, with_error
 
 import keras_hpa
 from keras_hpa import atlas
@@ -55,7 +55,7 @@ def main() -> None:
         losses = make_losses(train_labels.sum(axis=0))
         keys = {name: f"{name}, seed {seed}, {settings}" for name in losses}
         if not done.keys() >= set(keys.values()):
-            train_images, test_images = _draw(train), _draw(test)
+            train_images, test_images = in_memory(POOL.read, train), in_memory(POOL.read, test)
         for name, loss in losses.items():
             if keys[name] not in done:
                 began = time.process_time()
@@ -107,11 +107,6 @@ def _labels(chosen: Sequence[int]) -> np.ndarray:
     return POOL.labels[np.asarray(chosen)][:, [atlas.CLASS_NAMES.index(name) for name in CLASSES]]
 
 
-def _draw(chosen: Sequence[int]) -> np.ndarray:
-    with ThreadPoolExecutor() as threads:
-        return np.stack(list(threads.map(POOL.read, chosen)))
-
-
 def _train(
     loss: keras.losses.Loss,
     images: np.ndarray,
@@ -149,15 +144,9 @@ def _train(
 
 def _macro_f1_per_tier(scores: np.ndarray, labels: np.ndarray, tiers: np.ndarray) -> np.ndarray:
     """Shape (2, 4): at 0.5 and at fitted thresholds; frequent, middle, rare, all."""
-    fitted = np.empty(scores.shape)
-    halves = keras_hpa.stratified_split(labels, 0.5)
-    for here, there in (halves, halves[::-1]):
-        fitted[there] = keras_hpa.ThresholdCalibrator().fit(scores[here], labels[here]).predict(scores[there])
     rows = []
-    for predicted in (scores, fitted):
-        metric = keras_hpa.MacroF1(0.5)
-        metric.update_state(labels, predicted)
-        per_class = keras.ops.convert_to_numpy(metric.per_class())
+    for predicted in (scores >= 0.5, keras_hpa.cross_fit_predict("auto", scores, labels)):
+        per_class = class_f1(labels, predicted)
         rows.append([*(per_class[tiers == tier].mean() for tier in range(3)), per_class.mean()])
     return np.array(rows)
 
@@ -168,15 +157,13 @@ def _print_table(results: dict[str, list[np.ndarray]]) -> None:
     for row, thresholds in enumerate(("0.5", "fitted")):
         for name, seeds in results.items():
             values = np.array(seeds)[:, row]
-            spread = values.std(axis=0, ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.full(4, np.nan)
-            cells = " | ".join(f"{m:.3f} ± {s:.3f}" for m, s in zip(values.mean(axis=0), spread, strict=True))
+            cells = " | ".join(with_error(column) for column in values.T)
             print(f"| {name} | {thresholds} | {cells} |")
     (reference, base), *others = results.items()
     print(f"\n| minus {reference}, paired by seed, all classes | at 0.5 | fitted |\n| --- | --- | --- |")
     for name, seeds in others:
         gains = np.array(seeds)[..., -1] - np.array(base)[..., -1]
-        errors = gains.std(axis=0, ddof=1) / len(gains) ** 0.5 if len(gains) > 1 else np.full(2, np.nan)
-        cells = " | ".join(f"{g:+.3f} ± {e:.3f}" for g, e in zip(gains.mean(axis=0), errors, strict=True))
+        cells = " | ".join(with_error(column, "+.3f") for column in gains.T)
         print(f"| {name} | {cells} |")
 
 

@@ -59,8 +59,8 @@ class SimulatedNetwork:
         above = self.shares * norm.sf((latent - self.means) / self.spreads)
         found, mistaken = above[:2].sum(axis=0), above[2:].sum(axis=0)
         found, mistaken = (part + 0.3 * self.broken * ((t <= 1) - part) for part in (found, mistaken))
-        hits, false = self.prevalence * found, (1 - self.prevalence) * mistaken
-        return 2 * hits / (self.prevalence + hits + false)
+        tp, fp = self.prevalence * found, (1 - self.prevalence) * mistaken
+        return 2 * tp / (self.prevalence + tp + fp)
 
 
 def simulate_network(seed: int) -> SimulatedNetwork:

@@ -20,6 +20,7 @@ import numpy as np
 from gapnet_pl import GapNetPL
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
+from trials import in_memory
 
 import keras_hpa
 from keras_hpa import atlas
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--pictures-to", type=Path, default=Path("out"), help="where real beside drawn goes")
     args = parser.parse_args()
     samples = keras_hpa.load_kaggle(Path(args.data) / "atlas_sample")
-    real, real_labels = np.stack([samples.read(index) for index in range(len(samples))]), samples.labels
+    real, real_labels = in_memory(samples.read, range(len(samples))), samples.labels
     if "statistics" in args.parts:
         _compare_statistics(real, args.samples)
     if "judge" in args.parts:
@@ -55,7 +56,7 @@ def main() -> None:
 
 def _compare_statistics(real: np.ndarray, samples: int) -> None:
     source = keras_hpa.SyntheticAtlas(samples, seed=1)
-    drawn = np.stack([source.read(index) for index in range(samples)])
+    drawn = in_memory(source.read, range(samples))
     print(f"| {len(real)} real, {samples} drawn (`balance='atlas'`) | real | drawn | drawn / real |")
     print("| --- | ---: | ---: | ---: |")
     for (name, expected), (_, found) in zip(_statistics(real), _statistics(drawn), strict=True):

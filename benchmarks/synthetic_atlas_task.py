@@ -16,8 +16,8 @@ import cv2
 import keras
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
+from trials import class_f1
 
 import keras_hpa
 from keras_hpa import atlas
@@ -56,9 +56,9 @@ def main() -> None:
         else:
             features = _intensity_features(images) if kind == "a" else lying
             scores = _regression_scores(features, labels, fit)
-        calibrator = keras_hpa.ThresholdCalibrator(method="max_f1").fit(scores[held_out], labels[held_out])
+        calibrator = keras_hpa.ThresholdCalibrator("max_f1").fit(scores[held_out], labels[held_out])
         predicted = calibrator.predict(scores[args.train :])
-        table[kind] = f1_score(labels[args.train :], predicted, average=None, zero_division=0)
+        table[kind] = class_f1(labels[args.train :], predicted)
         print(
             f"({kind}) {names[kind]}: macro-F1 {table[kind].mean():.3f}, {time.perf_counter() - start:.0f} s",
             flush=True,

@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 from simulated_scores import simulate_network
 from sklearn.metrics import f1_score, precision_recall_curve
+from trials import class_f1, macro_f1, with_error
 
 from keras_hpa import ThresholdCalibrator, atlas, plots
+from keras_hpa.thresholds import Auto
 
 SIZES = (150, 300, 1000, 3107)
 RULES = (
@@ -90,19 +92,14 @@ def simulated_gains(seed: int, absent: str) -> np.ndarray:
 
 
 def fit(rule: str, absent: str, scores: np.ndarray, labels: np.ndarray) -> ThresholdCalibrator:
+    """With `absent="highest_score"`, a class that a rule would never predict is predicted above its highest score."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the report's rule warns of every class it never saw
-        return ThresholdCalibrator(rule, absent_classes=absent).fit(scores, labels)
-
-
-def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
-    return float(class_f1(labels, predicted).mean())
-
-
-def class_f1(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """F1 of each class; 0 for one that is neither there nor predicted, as the challenge had it."""
-    hits = (labels & predicted).sum(axis=0)
-    return 2 * hits / np.maximum(labels.sum(axis=0) + predicted.sum(axis=0), 1)
+        calibrator = ThresholdCalibrator(Auto(absent_classes="never") if rule == "auto" else rule).fit(scores, labels)
+    if absent == "highest_score":
+        highest = np.nextafter(scores.max(axis=0).astype(np.float64), np.inf)
+        calibrator.thresholds_ = np.where(np.isinf(calibrator.thresholds_), highest, calibrator.thresholds_)
+    return calibrator
 
 
 def print_table(title: str, values: np.ndarray, num_networks: int) -> None:
@@ -112,19 +109,17 @@ def print_table(title: str, values: np.ndarray, num_networks: int) -> None:
     """
     values = values.reshape(num_networks, -1, *values.shape[1:]).mean(axis=0)
     gains = values - values[:, :1]
-    error = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
     print(f"\n{title}: gain in held-out macro-F1 over the report's rule")
     print("| rule | " + " | ".join(f"{size} rows" for size in SIZES) + " |")
     print("| --- |" + " --- |" * len(SIZES))
     print("| report | " + " | ".join(f"{value:.3f}" for value in values[:, 0].mean(axis=0)) + " |")
     for row, rule in enumerate(RULES[1:], 1):
-        cells = [f"{g:+.4f} ± {e:.4f}" for g, e in zip(gains[:, row].mean(axis=0), error[row], strict=True)]
+        cells = [with_error(column, "+.4f") for column in gains[:, row].T]
         print(f"| {rule} | " + " | ".join(cells) + " |")
     others = values[:, :-1].mean(axis=0)
     best = others.argmax(axis=0)
     lead = values[:, -1] - values[:, best, np.arange(len(SIZES))]
-    lead_error = lead.std(axis=0, ddof=1) / np.sqrt(len(lead))
-    cells = [f"{g:+.4f} ± {e:.4f} ({RULES[b]})" for g, e, b in zip(lead.mean(axis=0), lead_error, best, strict=True)]
+    cells = [f"{with_error(column, '+.4f')} ({RULES[b]})" for column, b in zip(lead.T, best, strict=True)]
     print("| auto minus the best other | " + " | ".join(cells) + " |")
 
 

@@ -8,6 +8,7 @@ import griffe
 
 # The order in which data flow through the package, as tests/test_imports.py has it.
 ROOMS = {
+    "f_beta": "F-beta",
     "atlas": "The vocabulary: channels and classes",
     "labels": "Label text and label matrices",
     "data": "From files to batches",
@@ -42,12 +43,15 @@ class PublicName:
     @property
     def members(self) -> list[griffe.Object]:
         """What a module offers; nothing for a class, a function or a constant."""
-        if not self.definition.is_module:
+        module = self.definition
+        if not module.is_module:
             return []
-        if self.definition.is_init_module:
-            return [resolve(self.definition, name) for name in self.definition.imports]
-        members = self.definition.members.items()
-        return [member for name, member in members if not name.startswith("_") and not member.is_alias]
+        own = [] if module.is_init_module else [name for name, one in module.members.items() if not one.is_alias]
+        names = [*re.findall(r"import (\w+) as \1$", module.source, re.MULTILINE), *own]
+        names = [name for name in module.exports or names if not name.startswith("_")]
+        # What the package itself gives has a page of its own.
+        names = [name for name in names if name not in module.parent.imports]
+        return [resolve(module, name) if name in module.imports else module.members[name] for name in names]
 
     @property
     def summary(self) -> str:
@@ -79,9 +83,10 @@ def read_public_names(root: Path) -> list[PublicName]:
 
 def resolve(package: griffe.Object, name: str) -> griffe.Object:
     """What `package` imports as `name`."""
-    definition = package.modules_collection[package.imports[name]]
+    path = package.imports[name]
+    definition = package.modules_collection[path]
     definition = definition.final_target if definition.is_alias else definition
     # `validate` is defined in `validate.py`: of function and module, Griffe finds the module.
-    if definition.is_module and name in definition.members:
+    if definition.is_module and path.count(".") > 1 and name in definition.members:
         definition = definition.members[name]
     return definition

@@ -180,14 +180,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Turns `` `GapNet` `` and `` `keras_hpa.GapNet(...)` `` in the text into links to the reference."""
-    pages = {public.name: public.page for public in _names}
+    pages = {public.name: public for public in _names}
+    of_modules = {member.name: (public, f"#{member.path}") for public in _names for member in public.members}
 
     def link(match: re.Match[str]) -> str:
-        target = pages.get(match["name"])
-        if match["name"] is None or target is None or target == page.file.src_uri:
+        words = re.findall(r"\w+", match["name"] or "")
+        target, anchor = pages.get(words[0]) if words else None, ""
+        # `thresholds` alone is an argument, `report()` a method; of `thresholds.MaxF1(beta=2)`, `MaxF1` is what counts.
+        if words and (target is None or target.members) and (len(words) > 1 or match["called"] or not match["package"]):
+            target, anchor = of_modules.get(words[-1], (None, ""))
+        if target is None or target.page == page.file.src_uri:
             return match[0]
-        address = get_relative_url(files.src_uris[target].url, page.url)
-        return f'<a class="to-reference" href="{address}">{match[0]}</a>'
+        address = get_relative_url(files.src_uris[target.page].url, page.url)
+        return f'<a class="to-reference" href="{address}{anchor}">{match[0]}</a>'
 
     # The picture of a class stands where the class is described, not below its methods.
     picture = re.search(r'<p><img [^>]*class="picture"[^>]*></p>', html)
@@ -198,7 +203,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     # What stands in a link, a heading or a block of code is found first, and stays as it is.
     return re.sub(
         r"<(?P<tag>a|h[1-6]|pre)\b.*?</(?P=tag)>"
-        r"|<code>(?:keras_hpa\.)?(?P<name>\w+)(?:\.\w+)*(?:\([^<]*\))?</code>",
+        r"|<code>(?P<package>keras_hpa\.)?(?P<name>\w+(?:\.\w+)*)(?P<called>\([^<]*\))?</code>",
         link,
         html,
         flags=re.DOTALL,

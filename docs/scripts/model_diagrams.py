@@ -74,7 +74,7 @@ def draw_pretrained_classifier() -> Figure:
 
 
 def draw_inflate_channels() -> Figure:
-    """What each new channel's filters are made of: the kernel of a convolution that hands its three channels on."""
+    """What each new channel's filters are made of: the kernel of a convolution that passes its three channels on."""
     known = keras.Sequential([keras.Input((1, 1, 3)), keras.layers.Conv2D(3, 1, use_bias=False)])
     known.set_weights([np.eye(3)[None, None]])
     figure = Figure(figsize=(6.4, 2.5))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ class CrossFittedMacroF1(keras.callbacks.Callback):
     """Logs after each epoch the macro-F1 at thresholds that were fitted on samples other than those scored.
 
     What is submitted are labels at fitted thresholds, but macro-F1 at 0.5, the loss, and accuracy each favour other
-    epochs. This callback predicts the validation set and logs what [`cross_fit`](cross_fit.md) says of its scores. The
+    epochs. This callback predicts the validation set and logs the [`cross_fit`](cross_fit.md) of its scores. The
     halves are the same after every epoch as long as the validation set comes in the same order.
 
     It predicts the whole validation set once more; where nothing else needs `val_` values, leave `validation_data` out
@@ -90,9 +91,12 @@ class CrossFittedMacroF1(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is None:
             return
-        scores, labels = [], []
+        scores, labels, length = [], [], 0
         for inputs, targets in self._batches():
             targets = ops.convert_to_numpy(targets)
+            length = max(length, len(targets))
+            if len(targets) < length:  # JAX cannot spread a short batch over devices, and would compile for it
+                inputs = keras.tree.map_structure(partial(_fill_up, length=length), inputs)
             # Where the model is spread over devices, Keras gives the rows of one batch once for each of them.
             scores.append(ops.convert_to_numpy(self.model.predict_on_batch(inputs))[: len(targets)])
             labels.append(targets)
@@ -116,6 +120,11 @@ class CrossFittedMacroF1(keras.callbacks.Callback):
         else:
             for batch in self.validation:
                 yield batch[:2]
+
+
+def _fill_up(rows: Any, length: int) -> Any:
+    rows = ops.convert_to_numpy(rows)
+    return np.concatenate([rows, np.repeat(rows[-1:], length - len(rows), axis=0)])
 
 
 def _is_iterable(validation: Any) -> bool:

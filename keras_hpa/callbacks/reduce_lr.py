@@ -4,6 +4,7 @@ import logging
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
@@ -160,7 +161,7 @@ def _check(settings: dict[str, Any]) -> None:
     if not 0 < settings["factor"] < 1:
         raise ValueError(f"`factor` must lie between 0 and 1. Received: {settings['factor']!r}")
     for name in ("patience", "cooldown"):
-        if not isinstance(settings[name], int) or settings[name] < 0:
+        if not isinstance(settings[name], Integral) or isinstance(settings[name], bool) or settings[name] < 0:
             raise ValueError(f"`{name}` must be a number of epochs, 0 or more. Received: {settings[name]!r}")
     for name in ("min_delta", "min_relative_delta", "min_lr"):
         if not settings[name] >= 0:

@@ -5,13 +5,16 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_hpa.callbacks.training_record import describe_data, describe_optimizer
+from keras_hpa.data import running_fit
 from keras_hpa.files import hold, not_as_expected, read_manifest, replacing, write_csv, write_json
 
 _FORMAT, _VERSION = "keras_hpa backup", 1
@@ -29,6 +32,12 @@ class TrainingBackup(keras.callbacks.Callback):
     `history.csv` for reading. A crash while it writes, a power cut too, leaves the backup of the epoch before.
 
     Put it last in the list of callbacks: the others forget their state when training begins, and it gives it back.
+    Beside `SwapEMAWeights` it keeps the weights that are trained, not their average; after a training that has ended,
+    `model.optimizer.finalize_variable_values(model.trainable_variables)` puts the average in.
+
+    A training goes on with what it began with: the optimizer, whose learning rate alone may differ, and the data, of
+    which it looks at ids, channels, names of classes, labels and three images of a `MultiChannelSequence`, or at labels
+    and three images of arrays.
 
     Args:
         directory: where the backup lies; made when training begins, and locked until it ends.
@@ -42,8 +51,8 @@ class TrainingBackup(keras.callbacks.Callback):
 
     Raises:
         ValueError: if one of `callbacks` holds weights of its own; from `restore`, if the backup belongs to other
-            callbacks, other settings or another model, or is damaged; when training begins, if another process
-            trains with the same directory.
+            callbacks, other settings, another optimizer or model, or is damaged; when training begins, if another
+            process trains with the same directory, or the backup belongs to other data.
 
     Example:
         ```python
@@ -75,6 +84,9 @@ class TrainingBackup(keras.callbacks.Callback):
         self._learning_rate = float("nan")
         self._lock: Any = None
         self._weights = ""
+        self._data: dict[str, Any] = {}
+        self._is_swapped = False
+        self._trained: list[tuple[keras.Variable, Any]] = []
 
     def restore(self, model: keras.Model) -> int:
         """Loads the last backup into a compiled model and returns how many epochs it has seen: 0 without a backup."""
@@ -87,6 +99,12 @@ class TrainingBackup(keras.callbacks.Callback):
             raise ValueError(f"`model` must be compiled before a backup is restored. Received: {model.name!r}")
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
+        optimizer = describe_optimizer(model.optimizer)
+        if optimizer != state["optimizer"]:
+            raise ValueError(
+                f"`model` must be compiled with the optimizer of the backup {path}, {state['optimizer']}. "
+                f"Received: {optimizer}"
+            )
         random_states = _random_states(model)
         if [tuple(variable.shape) for variable in random_states] != [(len(one),) for one in state["random_states"]]:
             raise ValueError(f"`model` must be the one of the backup {path}. Received: {model.name!r}, which differs")
@@ -102,9 +120,18 @@ class TrainingBackup(keras.callbacks.Callback):
         self._states = [_from_json(callback["state"]) for callback in state["callbacks"]]
         self._set_states()
         self._weights = state["weights"]
+        self._data = state["data"]
         return int(state["epochs"])
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        fit = running_fit()
+        callbacks = getattr(fit.get("callbacks"), "callbacks", ())
+        before = callbacks[: callbacks.index(self)] if self in callbacks else ()
+        self._is_swapped = any(isinstance(c, keras.callbacks.SwapEMAWeights) and c.swap_on_epoch for c in before)
+        data = describe_data(fit.get("x"), fit.get("y"))
+        if self._states is not None:
+            self._check_data(data)
+        self._data = data
         self._lock = self._lock or hold(self.directory, wait=False)
         if self._states is None:
             self.history = {}
@@ -121,6 +148,13 @@ class TrainingBackup(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # At the end of the epoch `SwapEMAWeights` has put the average in, after the last epoch for good.
+        if self._is_swapped and (batch + 1 >= (self.params["steps"] or 0) or self.model.stop_training):
+            optimizer = self.model.optimizer
+            states = [one for one in optimizer.variables if one is not optimizer.learning_rate]
+            self._trained = _values([*self.model.trainable_variables, *states])
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {name: np.asarray(value, np.float64).tolist() for name, value in (logs or {}).items()}
         values.setdefault("learning_rate", self._learning_rate)
@@ -132,6 +166,22 @@ class TrainingBackup(keras.callbacks.Callback):
         for callback, state in zip(self.callbacks, self._states or (), strict=True):
             for name, value in state.items():
                 setattr(callback, name, value)
+
+    @contextmanager
+    def _as_trained(self) -> Iterator[None]:
+        """Puts the weights that are trained in place of their average."""
+        averaged = _values([variable for variable, _ in self._trained])
+        _assign(self._trained)
+        yield
+        _assign(averaged)
+
+    def _check_data(self, data: Mapping[str, Any]) -> None:
+        for name in sorted(self._data.keys() & data.keys()):
+            if self._data[name] != data[name]:
+                raise ValueError(
+                    f"`fit` must go on with the data of the backup in {os.fspath(self.directory)!r}, whose {name} are "
+                    f"{self._data[name]}. Received: {data[name]}"
+                )
 
     def _check(self, state: dict[str, Any], path: Path) -> None:
         names = [type(callback).__name__ for callback in self.callbacks]
@@ -151,7 +201,7 @@ class TrainingBackup(keras.callbacks.Callback):
 
     def _write(self, epochs: int) -> None:
         weights = self.directory / f"backup-{epochs:04d}-{secrets.token_hex(4)}.weights.h5"
-        with replacing(weights) as temporary:
+        with self._as_trained(), replacing(weights) as temporary:
             self.model.save_weights(temporary)
         state = {
             "epochs": epochs,
@@ -161,6 +211,8 @@ class TrainingBackup(keras.callbacks.Callback):
             "history": _to_json(self.history),
             "callbacks": [{"name": type(c).__name__, "state": _to_json(_state(c))} for c in self.callbacks],
             "settings": self.settings,
+            "optimizer": describe_optimizer(self.model.optimizer),
+            "data": self._data,
         }
         write_json(self.directory / "backup.json", _FORMAT, _VERSION, state)
         self._weights = weights.name
@@ -211,6 +263,8 @@ _FIELDS = {
     "history": {str: [_is_number]},
     "callbacks": [{"name": str, "state": {str: (_is_number, bool, None)}}],
     "settings": {str: object},
+    "optimizer": {str: object},
+    "data": {str: object},
 }
 
 
@@ -235,6 +289,15 @@ def _sha256(path: Path) -> str:
 def _state(callback: keras.callbacks.Callback) -> dict[str, Any]:
     state = {name: getattr(callback, name) for name in _STATE_NAMES if hasattr(callback, name)}
     return {name: None if value is None else np.asarray(value).item() for name, value in state.items()}
+
+
+def _values(variables: Sequence[keras.Variable]) -> list[tuple[keras.Variable, Any]]:
+    return [(variable, keras.ops.convert_to_numpy(variable.value).copy()) for variable in variables]
+
+
+def _assign(values: Sequence[tuple[keras.Variable, Any]]) -> None:
+    for variable, value in values:
+        variable.assign(value)
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:

@@ -15,6 +15,7 @@ from keras_hpa.data.near_duplicates import near_duplicate_groups as near_duplica
 from keras_hpa.data.packed_source import PackedSource as PackedSource
 from keras_hpa.data.read_image import read_image as read_image
 from keras_hpa.data.read_stack import read_stack as read_stack
+from keras_hpa.data.readings import running_fit as running_fit
 from keras_hpa.data.resizing import check_image_size as check_image_size
 from keras_hpa.data.samples import Samples as Samples
 from keras_hpa.data.sampling import RareLabels as RareLabels

@@ -37,7 +37,7 @@ class ChannelGain:
             for integers, 1.0 for floats).
 
     Raises:
-        ValueError: if `gain` or `offset` is negative.
+        ValueError: if `gain` or `offset` is negative or not finite.
 
     Example:
         >>> image = np.full((1, 1, 2), 0.5, "float32")
@@ -46,8 +46,10 @@ class ChannelGain:
     """
 
     def __init__(self, gain: float = 0.2, *, offset: float = 0.02):
-        if gain < 0 or offset < 0:
-            raise ValueError(f"`gain` and `offset` must not be negative. Received: gain={gain}, offset={offset}")
+        if not (0 <= gain < np.inf and 0 <= offset < np.inf):
+            raise ValueError(
+                f"`gain` and `offset` must be finite and not negative. Received: gain={gain}, offset={offset}"
+            )
         self.gain = gain
         self.offset = offset
 

@@ -1,14 +1,12 @@
 """What is in a batch: a pure function of seed, pass and place."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.augmentation import Augmentation
-from keras_hpa.data.byte_order import to_native
+from keras_hpa.data.read_sample import naming_sample, read_sample
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.sampling import Sampler
 from keras_hpa.data.source import Source
@@ -33,6 +31,7 @@ class BatchRecipe:
         dtype: str,
         max_value: float | None,
         shard: tuple[int, int],
+        drop_remainder: bool,
     ):
         self.source = source
         self.image_size = image_size
@@ -47,8 +46,16 @@ class BatchRecipe:
         index, count = shard
         self.samples_per_pass = len(self._whole_order(0))
         own = len(range(index, self.samples_per_pass, count))
+        if drop_remainder:  # as many batches as the smallest shard fills
+            own = self.samples_per_pass // count // batch_size * batch_size
+            if not own:
+                raise ValueError(
+                    "`drop_remainder` must leave a batch of each pass. "
+                    f"Received: batches of {batch_size} of {self.samples_per_pass} samples in {count} shards"
+                )
         # Every shard has as many batches as the largest, so that none waits for another at the end of a pass.
-        self.batches_per_pass = -(-len(range(0, self.samples_per_pass, count)) // batch_size)
+        longest = own if drop_remainder else len(range(0, self.samples_per_pass, count))
+        self.batches_per_pass = -(-longest // batch_size)
         if own < self.batches_per_pass:
             raise ValueError(
                 f"`shard` must leave a sample for each of {self.batches_per_pass} batches. "
@@ -80,17 +87,18 @@ class BatchRecipe:
         """Makes the image at one of `places(number)`, complete but for its scale if nothing needs that before."""
         pass_number = number // self.batches_per_pass
         sample = int(self._order(pass_number)[place])
-        name = f"sample {self.source.ids[sample]!r}"
-        with _naming(name, "`source.read`"):
-            image = read = self._read(sample)
-        with _naming(name, "Resizing"):
+        image = read = read_sample(self.source, sample)
+        with naming_sample(self.source, sample, "Resizing"):
             if self.image_size is not None:
                 image = resize_image(image, self.image_size, self.interpolation)
+        if self.dtype == "float32" and image.dtype.kind == "f" and image.dtype.itemsize > 4:
+            with naming_sample(self.source, sample, "Turning it into float32"), np.errstate(over="raise"):
+                image = image.astype(np.float32)
         if self.augmentations:
             index, count = self.shard
             rng = np.random.default_rng([self.seed, pass_number, place * count + index])
             image = self._scaled(image)
-            with _naming(name, "`augment`"):
+            with naming_sample(self.source, sample, "`augment`"), np.errstate(over="ignore"):
                 # What the source holds is not the augmentation's to change.
                 image = self._augment(image.copy() if image is read else image, rng)
                 if image.dtype.kind == "f" and not np.isfinite(image).all() and np.isfinite(read).all():
@@ -109,18 +117,12 @@ class BatchRecipe:
         else:
             np.divide(image, divisor, out=out, dtype=np.float32)
 
-    def _read(self, sample: int) -> npt.NDArray:
-        image = to_native(self.source.read(sample))
-        if image.ndim != 3 or image.shape[2] != len(self.source.channels) or image.dtype.kind not in "iuf":
-            raise ValueError(
-                f"`source.read` must give integers or floats of shape (height, width, {len(self.source.channels)}). "
-                f"Received: {image.dtype} of shape {image.shape}"
-            )
-        return image
-
     def _augment(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
         for augmentation in self.augmentations:
-            changed = np.asarray(augmentation(image, rng))
+            result = augmentation(image, rng)
+            changed = np.asarray(result)
+            if np.ma.is_masked(result):
+                raise ValueError("`augment` must give a plain array. Received: a masked one")
             if changed.ndim != 3 or changed.shape[2] != image.shape[2]:
                 raise ValueError(f"`augment` must keep the shape {image.shape}. Received: {changed.shape}")
             if changed.dtype != image.dtype and (image.dtype.kind in "iu" or changed.dtype.kind not in "iuf"):
@@ -177,18 +179,3 @@ class BatchRecipe:
                 f"{self.samples_per_pass} in pass 0"
             )
         return order
-
-
-@contextmanager
-def _naming(name: str, what: str) -> Iterator[None]:
-    """Lets an error say which sample it is about; Keras hands no more of it on than the message."""
-    try:
-        yield
-    except Exception as error:
-        if name in str(error):
-            raise
-        kinds = (FileNotFoundError, OSError, MemoryError)  # what is not the sample's fault stays what it is
-        kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
-        if isinstance(error, ValueError) and "Received: " in str(error):
-            raise kind(f"{error} for {name}") from error
-        raise kind(f"{what} must not fail. Received: {type(error).__name__}: {error} for {name}") from error

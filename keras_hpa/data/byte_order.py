@@ -5,6 +5,6 @@ import numpy.typing as npt
 
 
 def to_native(array: npt.ArrayLike) -> npt.NDArray:
-    """Gives the same values in this machine's byte order: OpenCV, TensorFlow and JAX take bytes as they lie."""
+    """Gives the same values in this machine's byte order: OpenCV, TensorFlow and JAX take bytes as they are stored."""
     native = np.asarray(array)
     return native.astype(native.dtype.newbyteorder("="), copy=False)

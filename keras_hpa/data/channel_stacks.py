@@ -19,7 +19,7 @@ class ChannelStacks:
         root: the folder that holds the files.
         ids: the samples' ids, names of files below `root`.
         channels: the names of the file's channels, in its order. Unless given they are what the first sample's OME-TIFF
-            calls them, or "0", "1", ... Where a file names its channels, the names are held against these.
+            calls them, or "0", "1", ... Where a file names its channels, the names are compared with these.
         pattern: a file's path below `root`, with `{id}` where it belongs.
         axes: what the axes of the files are, such as "CYX"; read from each file unless given.
         max_bytes: a file whose image would take more when decoded is refused before it is.
@@ -101,7 +101,7 @@ class ChannelStacks:
         return image
 
     def _names_of_first(self) -> tuple[str, ...] | None:
-        """What the first file calls its channels, for names of one's own say nothing of the files' order."""
+        """What the first file calls its channels, because other names say nothing about the order in the files."""
         if self._first_names is None:
             try:
                 self._first_names = self._read(0)[1] or ()
@@ -118,7 +118,7 @@ class ChannelStacks:
 
 
 def _agree(names: tuple[str, ...] | None, channels: tuple[str, ...] | None, *, partly: bool) -> bool:
-    """Own names for a file's channels are welcome; a name that stands in another place is a mix-up."""
+    """Other names for a file's channels are allowed; one of the file's own names in another place is a mix-up."""
     if names is None or channels is None:
         return True
     pairs = [(theirs, ours) for theirs, ours in zip(_plain(names), _plain(channels), strict=False) if theirs and ours]

@@ -42,7 +42,7 @@ def check_signature(file: BinaryIO, wanted: str) -> int:
         raise Unreadable("it is empty")
     kind = next((kind for start_of, kind in _SIGNATURES.items() if start.startswith(start_of)), None)
     if kind != wanted:
-        raise Unreadable(f"it is not a {wanted}, whatever its name says, but {kind or 'nothing known'}")
+        raise Unreadable(f"it is not a {wanted} as its name says, but {kind or 'of no known format'}")
     return file.seek(0, os.SEEK_END)
 
 

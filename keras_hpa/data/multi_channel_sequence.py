@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from keras_hpa.data.read_ahead import ReadAhead, make_batch
 from keras_hpa.data.readings import CurrentEpoch, Reading, takes_reading
 from keras_hpa.data.resizing import INTERPOLATIONS, check_image_size
 from keras_hpa.data.sampling import SAMPLERS, RareLabels, Sampler
-from keras_hpa.data.source import Source, labels_of, subset
+from keras_hpa.data.source import Source, check_ids, labels_of, subset
 from keras_hpa.data.worker_pool import WorkerPool
 
 
@@ -23,9 +24,9 @@ class MultiChannelSequence(keras.utils.PyDataset):
     """Makes batches of a source: what `fit`, `evaluate` and `predict` take, on every backend.
 
     A batch is a pure function of seed, pass and index: workers, threads or processes, and restarts change nothing. A
-    *pass* goes over all samples once (or over as many as the sampler draws); its last batch may be short. An *epoch* of
-    Keras is a pass, unless `batches_per_epoch` says otherwise: then the epochs go on through the passes without a gap,
-    so that every sample is seen once before any is seen twice.
+    *pass* goes over all samples once (or over as many as the sampler draws); its last batch may be short, unless
+    `drop_remainder`. An *epoch* of Keras is a pass, unless `batches_per_epoch` says otherwise: then the epochs go on
+    through the passes without a gap, so that every sample is seen once before any is seen twice.
 
     Samples are read in parallel, and the next batches while the model uses the last one, on every backend and without
     any setting. The order is the sequence's alone: `fit(shuffle=True)`, Keras's default, changes nothing.
@@ -33,7 +34,8 @@ class MultiChannelSequence(keras.utils.PyDataset):
     Args:
         source: what to read: `Samples`, or any source.
         labels: an array whose rows are the samples' labels, for a plain source: `Samples` have theirs, and others are
-            refused. Without any, batches are images only, for `predict`.
+            refused. Without any, batches are images only, for `predict`. In a matrix, -1 is an unknown label: `fit` and
+            `evaluate` refuse a loss of Keras's own that would take it for a number.
         batch_size: samples in a batch.
         image_size: height and width to which images are resized, or one number for both. Without it all must have one
             size.
@@ -47,14 +49,16 @@ class MultiChannelSequence(keras.utils.PyDataset):
         augment: "dihedral" (the eight symmetries of the square), a callable `(image, rng) -> image`, or a list of
             these, applied in turn. The image is as it will be handed out, scaled or not, of shape
             `(height, width, channels)`; `rng` depends on seed, pass and the sample's place in the pass, nothing else.
-        dtype: "float32" divides integers by `max_value` and leaves floats as they are; "source" hands the file's own
-            type through, of 8 bits a quarter of the bytes, for a model that scales.
+        dtype: "float32" divides integers by `max_value` and leaves floats as they are; "source" keeps the
+            type of the file, which has a quarter of the bytes at 8 bits, for a model that scales.
         max_value: what becomes 1.0: the type's largest value (255, 65535) unless given, such as 4095 for 12 bits in
             16. Where it is given floats are divided too.
         interpolation: how images are resized: "area" (each pixel the mean of what it covers: nothing aliases and mean
             intensities stay), "bilinear", "bicubic" or "nearest".
         shard: (index, count): this process reads every `count`-th draw of each pass, from `index` on. The shards of
             one seed do not overlap, together they are the pass, and they have the same number of batches.
+        drop_remainder: whether a last batch that would be short is left out of each pass; which samples it would have
+            had changes from pass to pass where they are shuffled. JAX on several devices needs batches that divide.
         initial_epoch: the epoch that is read first: the same number as `fit`'s gives the batches that training would
             have seen had it not been interrupted.
         workers: threads that read; one per core unless given; 0 reads when a batch is asked for and not before.
@@ -100,15 +104,17 @@ class MultiChannelSequence(keras.utils.PyDataset):
         max_value: float | None = None,
         interpolation: str = "area",
         shard: tuple[int, int] | None = None,
+        drop_remainder: bool = False,
         initial_epoch: int = 0,
         workers: int | None = None,
         use_multiprocessing: bool = False,
         max_queue_size: int = 2,
     ):
-        _check_at_least(1, batch_size=batch_size, max_queue_size=max_queue_size)
-        _check_at_least(0, seed=seed, initial_epoch=initial_epoch, workers=0 if workers is None else workers)
+        batch_size, max_queue_size = _integers(1, batch_size=batch_size, max_queue_size=max_queue_size)
+        seed, initial_epoch = _integers(0, seed=seed, initial_epoch=initial_epoch)
+        (workers,) = _integers(0, workers=_num_cores() if workers is None else workers)
         if batches_per_epoch is not None:
-            _check_at_least(1, batches_per_epoch=batches_per_epoch)
+            (batches_per_epoch,) = _integers(1, batches_per_epoch=batches_per_epoch)
         if not isinstance(source, Source):
             raise TypeError(
                 "`source` must be a Source, with `ids`, `channels`, `len` and `read`; arrays become one by "
@@ -116,13 +122,14 @@ class MultiChannelSequence(keras.utils.PyDataset):
             )
         if not len(source):
             raise ValueError("`source` must have a sample at least. Received: none")
+        check_ids(source)
         if dtype not in ("float32", "source"):
             raise ValueError(f"`dtype` must be 'float32' or 'source'. Received: {dtype!r}")
         if max_value is not None and (dtype == "source" or not 0 < max_value < np.inf):
             raise ValueError(f"`max_value` must be positive, and dtype='float32'. Received: {max_value}, {dtype!r}")
         if interpolation not in INTERPOLATIONS:
             raise ValueError(f"`interpolation` must be one of {sorted(INTERPOLATIONS)}. Received: {interpolation!r}")
-        super().__init__(_num_cores() if workers is None else workers, use_multiprocessing, max_queue_size)
+        super().__init__(workers, use_multiprocessing, max_queue_size)
         self.source = source
         labels = labels_of(source, labels)
         self.labels = None if labels is None else _check_labels(labels, len(source))
@@ -137,6 +144,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
         self.max_value = max_value
         self.interpolation = interpolation
         self.shard = shard
+        self.drop_remainder = drop_remainder
         self.initial_epoch = initial_epoch
         self._current = CurrentEpoch(initial_epoch)
         self._recipe = BatchRecipe(
@@ -150,6 +158,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
             dtype=dtype,
             max_value=max_value,
             shard=(0, 1) if shard is None else _check_shard(shard),
+            drop_remainder=drop_remainder,
         )
         run = partial(make_batch, self._recipe) if use_multiprocessing else None
         self._pool = WorkerPool(self._workers, run)
@@ -208,8 +217,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
 
     @epoch.setter
     def epoch(self, number: int) -> None:
-        _check_at_least(0, epoch=number)
-        self._current.set(number)
+        self._current.set(*_integers(0, epoch=number))
 
     @property
     def workers(self) -> int:
@@ -262,16 +270,20 @@ def _check_shard(shard: tuple[int, int]) -> tuple[int, int]:
     return index, count
 
 
-def _check_at_least(smallest: int, **arguments: int) -> None:
+def _integers(smallest: int, **arguments: int) -> list[int]:
     for name, value in arguments.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < smallest:
             raise ValueError(f"`{name}` must be an integer, {smallest} or more. Received: {value!r}")
+    return [int(value) for value in arguments.values()]  # NumPy's would overflow
 
 
 def _check_labels(labels: npt.ArrayLike, num_samples: int) -> npt.NDArray[np.float32]:
     if np.ma.is_masked(labels):
         raise ValueError("`labels` must be -1 where unknown, as `labels.filled(-1)` gives. Received: a masked array")
     array = np.asarray(labels)
+    if array.dtype == object:  # a table of several types
+        with suppress(TypeError, ValueError):
+            array = array.astype(np.float64)
     if array.ndim < 1 or len(array) != num_samples or array.dtype.kind not in "biuf":
         raise ValueError(
             f"`labels` must be numbers with one row per sample, {num_samples}. "

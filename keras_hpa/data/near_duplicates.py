@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from keras_hpa.data.read_sample import read_sample
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source
 
@@ -21,8 +22,8 @@ def near_duplicate_groups(
 ) -> npt.NDArray[np.intp]:
     """Finds samples that are nearly the same image, by perceptual hash, and puts them into one group.
 
-    Public sets hold the same field more than once: saved again, or imaged again a moment later. Split apart they turn
-    memory into a good score. `Samples(samples, groups=...)` keeps each group on one side.
+    Public sets hold the same field more than once: saved again, or imaged again a moment later. On two sides of a
+    split they reward a network that memorises. `Samples(samples, groups=...)` keeps each group on one side.
 
     A channel's hash has 64 bits: for each of the lowest 8 x 8 frequencies of its cosine transform, at 32 x 32 pixels,
     whether it is above their median. It does not change with brightness and hardly with scale, noise or compression.
@@ -57,7 +58,7 @@ def near_duplicate_groups(
     progress = keras.utils.Progbar(len(source), unit_name="sample", verbose=verbose)
     hashes = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as executor:
-        for index, bits in enumerate(executor.map(lambda index: _hash(source.read(index)), range(len(source)))):
+        for index, bits in enumerate(executor.map(lambda index: _hash(read_sample(source, index)), range(len(source)))):
             hashes.append(bits)
             progress.update(index + 1)
     if not hashes:
@@ -70,7 +71,7 @@ def near_duplicate_groups(
 
 
 def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray:
-    """Labels what hangs together, a few rows at a time: all pairs at once could be more than memory holds."""
+    """Labels connected samples, a few rows at a time: all pairs at once could be more than memory holds."""
     count = len(hashes)
     signs = hashes.reshape(count, -1).astype(np.float32)
     shown = (hashes != 0).any(axis=2).astype(np.float32)

@@ -16,9 +16,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data.byte_order import to_native
+from keras_hpa.data.read_sample import read_sample
 from keras_hpa.data.resizing import resize_image
-from keras_hpa.data.source import Source
+from keras_hpa.data.source import Source, check_ids
 from keras_hpa.files import (
     LOCK,
     flush,
@@ -86,12 +86,10 @@ class PackBuilder:
         self.size = None if size is None else (int(size[0]), int(size[1]))
         self.interpolation = interpolation
         first = self._image(0)
-        if first.dtype.str not in _DTYPES:
-            raise ValueError(f"`source` must give integers or floats. Received: {first.dtype}")
         self.shape, self.dtype = first.shape, first.dtype
         self.num_bytes = first.nbytes
         self.plan = {
-            "ids": list(source.ids),
+            "ids": list(check_ids(source)),
             "channels": list(source.channels),
             "shape": list(first.shape),
             "dtype": first.dtype.str,
@@ -163,7 +161,7 @@ class PackBuilder:
         write_json(self.path / MANIFEST, _FORMAT, _VERSION, finished | {"sha256": _sha256(finished)})
 
     def _image(self, index: int) -> npt.NDArray:
-        image = to_native(self.source.read(index))
+        image = read_sample(self.source, index)
         return image if self.size is None else resize_image(image, self.size, self.interpolation)
 
     def _digest(self) -> str:
@@ -172,7 +170,7 @@ class PackBuilder:
         parts = [list(self.source.ids), list(self.source.channels), self.size, self.interpolation]
         digest = hashlib.sha256(json.dumps(parts).encode())
         for index in sorted({0, num_samples // 2, num_samples - 1}):
-            image = np.ascontiguousarray(self.source.read(index))
+            image = np.ascontiguousarray(read_sample(self.source, index))
             digest.update(f"{image.dtype.str} {image.shape}".encode())
             digest.update(image.data)
         return digest.hexdigest()

@@ -27,8 +27,8 @@ class PackedSource:
 
     Args:
         path: the folder of a pack that `PackedSource.build` has finished.
-        verify: whether to hold every image against its checksum. Without it, 16 images are, and all of them once where
-            the file was changed or copied since it was built (in a folder that can only be read, the 16 each time).
+        verify: whether to check every image against its checksum. Without it 16 images are checked, and all of them
+            once if the file was changed or copied since it was built (in a read-only folder, the 16 each time).
 
     Attributes:
         shape: `(num_samples, height, width, channels)`.
@@ -79,8 +79,8 @@ class PackedSource:
     ) -> "PackedSource":
         """Writes a pack of `source`, or opens the one that is there if it is of the same source.
 
-        The same are ids, channels, size, interpolation, and the first, the middle and the last image; whether another
-        image has changed is not looked at. Build into a new folder after changing images.
+        A source is the same if its ids, channels, size and interpolation agree, and its first, middle and last image.
+        Changes in other images are not noticed: build into a new folder after changing images.
 
         A build that was interrupted, even killed, goes on where it stopped. While one process builds, others that want
         to build the same pack wait, say so in the log, and open it then. A finished pack is only read.
@@ -150,7 +150,7 @@ class PackedSource:
             )
 
     def _check(self, manifest: dict[str, Any]) -> None:
-        """Holds a few images against their checksums; all if asked for, or once after the file was changed."""
+        """Checks a few images against their checksums; all if asked for, or once after the file was changed."""
         file = self.path / IMAGES
         is_changed = file.stat().st_mtime_ns != manifest["changed"]
         indices: Iterable[int] = np.unique(np.linspace(0, len(self) - 1, _NUM_CHECKED).astype(int)).tolist()

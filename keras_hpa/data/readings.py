@@ -13,11 +13,12 @@ sequence on.
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
 import keras
+import numpy.typing as npt
 
 from keras_hpa.data.read_ahead import ReadAhead
 
@@ -67,6 +68,8 @@ class Reading(keras.utils.PyDataset):
         if not self._is_training or self._times_set != self._current.times_set:
             self._follow()
         self._num_steps = len(self) if call is None else _num_steps(call) or len(self)
+        if call is not None and call.f_code.co_name != "predict":
+            _check_losses(call.f_locals["self"], self._batches.labels)
 
     def on_epoch_end(self) -> None:
         is_rehearsal, self._has_rehearsed = not self._has_rehearsed, True
@@ -93,6 +96,26 @@ def takes_reading(sequence: Any, make_reading: Callable[[], Reading]) -> bool:
         reader.py_dataset = make_reading()
         reader.shuffle = False
     return True
+
+
+def running_fit() -> Mapping[str, Any]:
+    """Gives the arguments of the `fit` that is running, for a callback; nothing outside of one."""
+    call, _ = _innermost_call()
+    return {} if call is None or call.f_code.co_name != "fit" else call.f_locals
+
+
+def _check_losses(model: keras.Model, labels: npt.NDArray | None) -> None:
+    """Refuses a loss of Keras that would take an unknown label, -1, for a number; to hinge losses it is one."""
+    if labels is None or labels.ndim != 2 or (labels >= 0).all():
+        return
+    for loss in keras.tree.flatten([getattr(loss, "losses", loss) for loss in keras.tree.flatten(model.loss)]):
+        known = keras.losses.get(loss)
+        kind = known if hasattr(known, "__name__") else type(known)
+        if kind.__module__.startswith("keras.") and "hinge" not in kind.__name__.lower():
+            raise ValueError(
+                "`loss` must leave out labels that are unknown, -1, as the losses of keras_hpa do, such as "
+                f"keras_hpa.BinaryCrossentropy(). Received: {kind.__name__}, which takes -1 for a number"
+            )
 
 
 def _innermost_call() -> tuple[FrameType | None, Any]:

@@ -74,14 +74,17 @@ def resize_image(image: npt.NDArray, size: tuple[int, int], interpolation: str =
 
 
 def to_type(values: npt.NDArray, dtype: np.dtype) -> npt.NDArray:
-    """Gives values in a type: integers are rounded, and what lies beyond their range becomes the end of the range.
+    """Gives values in a type: integers are rounded, and what lies beyond its range becomes the end of the range.
 
     Example:
         >>> to_type(np.array([-1.0, 2.6, 1e30]), np.dtype("uint64"))
         array([                   0,                    3, 18446744073709551615], dtype=uint64)
     """
-    if values.dtype == dtype or dtype.kind not in "iu":
-        return values.astype(dtype, copy=False)
+    if values.dtype == dtype:
+        return values
+    if dtype.kind not in "iu":
+        limit = np.finfo(dtype).max
+        return np.where(np.isfinite(values), np.clip(values, -limit, limit), values).astype(dtype)
     limits = np.iinfo(dtype)
     rounded = np.rint(values)
     if dtype.itemsize < 8:

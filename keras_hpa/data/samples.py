@@ -10,7 +10,7 @@ import numpy.typing as npt
 from keras_hpa.data.find_positions import find_positions
 from keras_hpa.data.multi_channel_sequence import MultiChannelSequence
 from keras_hpa.data.packed_source import PackedSource
-from keras_hpa.data.source import Source, labels_of, select_channels, subset
+from keras_hpa.data.source import Source, check_ids, labels_of, select_channels, subset
 from keras_hpa.data.splits import check_groups, stratified_folds, stratified_parts
 from keras_hpa.labels import check_class_names, check_label_matrix
 
@@ -65,17 +65,17 @@ class Samples:
             source = source.source
         num_samples = len(source)
         self.source: Source = source
-        self.ids = tuple(source.ids)
-        if len(set(self.ids)) != num_samples or len(self.ids) != num_samples:
-            raise ValueError(f"`source.ids` must be {num_samples} different ids. Received: {self.ids[:5]}, ...")
+        self.ids = check_ids(source)
         self.labels = None if labels is None else check_label_matrix(labels, num_samples)
         self.class_names: tuple[str, ...] | None = None if class_names is None else check_class_names(class_names)
         if self.labels is not None and len(self.class_names or self.labels.T) != self.labels.shape[1]:
             num_classes = self.labels.shape[1]
             raise ValueError(f"`class_names` must be {num_classes}, one per column. Received: {self.class_names}")
         self.groups: list[Hashable] | None = check_groups(groups, num_samples, self.ids)
+        if not hasattr(known, "keys"):
+            raise ValueError(f"`metadata` must be a mapping from names to values. Received: {known!r}")
         for name in known:
-            if isinstance(known[name], str) or len(known[name]) != num_samples:
+            if isinstance(known[name], str) or not np.iterable(known[name]) or len(known[name]) != num_samples:
                 raise ValueError(f"`metadata[{name!r}]` must have {num_samples} values. Received: {known[name]!r}")
         self.metadata: dict[str, list[Any]] = {name: list(known[name]) for name in known}
 

@@ -55,7 +55,7 @@ class RareLabels:
     """
 
     def __init__(self, labels: npt.ArrayLike, *, power: float = 0.5):
-        matrix = np.asarray(labels) == 1
+        matrix = np.ma.filled(labels, -1) == 1
         if matrix.ndim != 2 or not len(matrix):
             raise ValueError(f"`labels` must have shape (num_samples, num_classes). Received: shape {matrix.shape}")
         if not 0 <= power <= 1:

@@ -50,6 +50,17 @@ class Source(Protocol):
         ...
 
 
+def check_ids(source: Source) -> tuple[str, ...]:
+    """Gives the ids of a source; refuses those that are not texts, all different, one per sample."""
+    ids = tuple(source.ids)
+    for sample_id in ids:
+        if not isinstance(sample_id, str):
+            raise ValueError(f"`source.ids` must be texts. Received: {sample_id!r}")
+    if len(set(ids)) != len(source) or len(ids) != len(source):
+        raise ValueError(f"`source.ids` must be {len(source)} different ids. Received: {ids[:5]}, ...")
+    return ids
+
+
 def subset(source: Source, indices: npt.ArrayLike) -> Source:
     """Makes a source of some samples of another, in the order of `indices`.
 

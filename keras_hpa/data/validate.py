@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_hpa.data.read_sample import check_image
 from keras_hpa.data.source import Source
 
 _MOST_LINES = 10  # of a kind, when a report is printed; it holds all of them
@@ -105,15 +106,9 @@ def validate(source: Source, *, workers: int | None = None, verbose: int = 1) ->
 
     def look(index: int) -> tuple[tuple[int, ...], np.dtype, list[int]] | str:
         try:
-            image = source.read(index)
+            image = check_image(source.read(index), len(source.channels))
         except Exception as error:  # whatever a source raises is what this is asked to report
             return f"{error}" or type(error).__name__
-        if not isinstance(image, np.ndarray):
-            return f"`read` must give a NumPy array, but gave {type(image).__name__}"
-        if image.ndim != 3 or image.shape[2] != len(source.channels) or not image.size:
-            return f"it must have shape (height, width, {len(source.channels)}), but has {image.shape}"
-        if image.dtype.kind not in "iuf":
-            return f"it must hold integers or floats, but holds {image.dtype}"
         if not np.isfinite(image).all():
             return "it holds NaN or infinity"
         return image.shape, image.dtype, image.max(axis=(0, 1)).tolist()

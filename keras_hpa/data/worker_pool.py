@@ -19,7 +19,7 @@ class WorkerPool:
     """Does tasks in threads or processes.
 
     It differs from the executors of `concurrent.futures` in two things. The interpreter does not wait at its end for
-    tasks that nobody will use. And a process that was killed is begun anew: one task is done again, no other is lost.
+    tasks that nobody will use. And a process that was killed is started again: one task is repeated, no other is lost.
 
     Args:
         size: how many tasks are done at a time, at most.
@@ -92,7 +92,7 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 class _Process:
-    """Calls a function in a process, which is begun when it is first needed and again if it was killed."""
+    """Calls a function in a process, which is started when it is first needed and again if it was killed."""
 
     def __init__(self, run: Callable[..., Any]):
         self.run = run

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.data.read_sample import read_sample
 from keras_hpa.data.sample_paths import check_names
 from keras_hpa.data.samples import Samples
 from keras_hpa.files import (
@@ -96,7 +97,7 @@ def write_kaggle_folder(samples: Samples, root: str | os.PathLike[str], *, num_t
 
 
 def _check_image(samples: Samples, index: int) -> npt.NDArray:
-    image = samples.read(index)
+    image = read_sample(samples, index)
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"Images must be uint8 or uint16. Received: {image.dtype} for sample {samples.ids[index]!r}")
     return image

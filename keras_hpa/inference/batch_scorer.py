@@ -100,7 +100,7 @@ class BatchScorer:
         return np.ascontiguousarray(view)
 
     def _predict(self, model: keras.Model, images: npt.NDArray) -> npt.NDArray[np.float64]:
-        expected, given = _input_dtype(model), images.dtype.name  # Keras would cast without a word
+        expected, given = _input_dtype(model), images.dtype.name  # Keras would cast without a warning
         if expected and is_integer(expected) and given != expected:
             raise ValueError(
                 f"`sequence` must give the {expected} images that model {model.name!r} takes: dtype='source'. "
@@ -112,6 +112,10 @@ class BatchScorer:
                 f"if the model scales them itself. Received: {given}"
             )
         scores = model.predict_on_batch(images)
+        if hasattr(scores, "shape") and len(scores.shape) == 2 and len(scores) and len(scores) % len(images) == 0:
+            # Where the model is spread over devices, Keras gives the rows of one batch once for each of them.
+            copies = np.asarray(scores).reshape(-1, len(images), scores.shape[1])
+            scores = copies[0] if np.allclose(copies, copies[:1], equal_nan=True) else scores
         if not hasattr(scores, "shape") or len(scores.shape) != 2 or len(scores) != len(images):
             received = scores.shape if hasattr(scores, "shape") else type(scores).__name__
             raise ValueError(

@@ -18,7 +18,7 @@ def resolve_transforms(transforms: Any) -> list[Transform]:
         return [0]
     if isinstance(transforms, str) and transforms == "dihedral":
         return list(SYMMETRIES)
-    chosen = list(transforms) if isinstance(transforms, (list, tuple, np.ndarray)) else []
+    chosen = list(transforms) if hasattr(transforms, "__iter__") and not isinstance(transforms, str) else []
     known = [callable(one) or (np.asarray(one).dtype.kind in "iu" and one in SYMMETRIES) for one in chosen]
     if not chosen or not all(known):
         raise ValueError(

@@ -12,7 +12,7 @@ class PercentileNormalization(keras.layers.Layer):
     """Maps a low percentile of each channel of each image to 0 and a high one to 1.
 
     A few hot pixels decide a stretch between minimum and maximum; percentiles ignore them. Like every stretch per
-    image it forgets how strong a stain is.
+    image it removes the information how strong a stain is.
 
     Args:
         low: the percentile that becomes 0, 0 to 100.

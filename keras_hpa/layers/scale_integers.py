@@ -13,7 +13,7 @@ class ScaleIntegers(keras.layers.Layer):
     """Divides integer pixels by the largest value of their type, so that images travel to the model as they were read.
 
     A batch of bytes is four times smaller than the same batch of floats. Put this layer behind an integer input
-    (`keras.Input(shape, dtype="uint8")`) and hand it images in the file's own type. Floats pass unchanged: they are
+    (`keras.Input(shape, dtype="uint8")`) and give it images in the file's own type. Floats pass unchanged: they are
     taken to be scaled already.
 
     Args:
@@ -50,7 +50,7 @@ class ScaleIntegers(keras.layers.Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"max_value": self.max_value}
+        return super().get_config() | {"max_value": None if self.max_value is None else float(self.max_value)}
 
 
 def scale_integers(inputs: Any, dtype: str, max_value: float | None = None) -> Any:

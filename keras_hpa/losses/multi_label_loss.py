@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_hpa.losses.check_number import check_number
 from keras_hpa.losses.label_weights import label_weights
 
 
@@ -29,8 +30,7 @@ class MultiLabelLoss(keras.losses.Loss):
         name: str | None = None,
         dtype: str | None = None,
     ) -> None:
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"`label_smoothing` must lie in [0, 1). Received: {label_smoothing!r}")
+        check_number("label_smoothing", label_smoothing, below=1)
         super().__init__(name=name, dtype=dtype)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
@@ -38,7 +38,7 @@ class MultiLabelLoss(keras.losses.Loss):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_true = ops.convert_to_tensor(y_true, self.dtype)
         y_pred = ops.convert_to_tensor(y_pred, self.dtype)
-        # Keras multiplies weights in only after a loss has forgotten its classes, so they travel with the labels.
+        # Keras applies weights only after a loss has averaged over its classes, so they are passed with the labels.
         return super().__call__((y_true, label_weights(y_true, y_pred, sample_weight)), y_pred)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:

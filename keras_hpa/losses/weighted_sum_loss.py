@@ -6,6 +6,8 @@ from typing import Any, Self
 import keras
 import numpy as np
 
+from keras_hpa.losses.check_number import as_floats
+
 
 @keras.saving.register_keras_serializable("keras_hpa")
 class WeightedSumLoss(keras.losses.Loss):
@@ -41,6 +43,7 @@ class WeightedSumLoss(keras.losses.Loss):
         *,
         name: str = "weighted_sum_loss",
     ) -> None:
+        losses = tuple(losses)
         for loss in losses:
             if not isinstance(loss, keras.losses.Loss):
                 raise TypeError(f"`losses` must be instances of `keras.losses.Loss`. Received: {loss!r}")
@@ -48,12 +51,12 @@ class WeightedSumLoss(keras.losses.Loss):
                 raise ValueError(f"`losses` must each have a reduction. Received: {loss.name!r} without one")
         if not losses:
             raise ValueError(f"`losses` must hold at least one loss. Received: {losses!r}")
-        if weights is not None and (len(weights) != len(losses) or not np.isfinite(weights).all()):
+        if weights is not None and (np.shape(weights) != (len(losses),) or not np.isfinite(as_floats(weights)).all()):
             raise ValueError(
                 f"`weights` must hold one finite number for each of {len(losses)} losses. Received: {weights!r}"
             )
         super().__init__(name=name)
-        self.losses = tuple(losses)
+        self.losses = losses
         self.weights = None if weights is None else [float(weight) for weight in weights]
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_hpa.f_beta import check_zero_division, f_beta
-from keras_hpa.losses import label_weights
+from keras_hpa.losses import as_floats, label_weights
 from keras_hpa.metrics.round_up import round_up
 
 _Average = Literal["macro", "micro", "weighted"]
@@ -19,8 +19,8 @@ _Average = Literal["macro", "micro", "weighted"]
 class MacroF1(keras.metrics.Metric):
     """F1 per class, averaged over classes: what the Human Protein Atlas challenge scored.
 
-    The state is three counts per class (recognised, predicted, present), summed over everything seen, so the value is
-    exact and does not depend on batch size, order, `steps_per_execution` or the number of devices. It equals
+    The state is three counts per class (true positives, predicted, present), summed over everything seen, so the value
+    is exact and does not depend on batch size, order, `steps_per_execution` or the number of devices. It equals
     `sklearn.metrics.f1_score` of all labels at once; counts are float32, exact up to 16.7 million samples.
 
     A class is predicted where its probability is **at least** its threshold, as `ThresholdCalibrator` decides.
@@ -49,7 +49,7 @@ class MacroF1(keras.metrics.Metric):
     Input shape:
         `y_true` and `y_pred`: `(batch, num_classes)`. Labels are 1, 0, or -1 for unknown, which counts for nothing;
         a softened label counts as present above 0.5. `sample_weight`: `(batch,)`, or `(batch, num_classes)` where the
-        metric is called directly (`fit` cannot carry it).
+        metric is called directly (`fit` cannot pass it on).
 
     Output:
         A scalar; `per_class()` gives F1 of every class.
@@ -80,21 +80,21 @@ class MacroF1(keras.metrics.Metric):
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         self._direction = "up"  # where Keras's callbacks look
-        thresholds = np.asarray(threshold, "float64")
+        thresholds = as_floats(threshold)
         if thresholds.ndim > 1 or not thresholds.size or np.isnan(thresholds).any():
             raise ValueError(f"`threshold` must be a number, or one number per class. Received: {threshold!r}")
-        if num_classes is not None and num_classes < 1:
+        if num_classes is not None and not (isinstance(num_classes, int | np.integer) and num_classes >= 1):
             raise ValueError(f"`num_classes` must be at least 1. Received: {num_classes!r}")
         if thresholds.ndim == 1 and num_classes not in (None, len(thresholds)):
             raise ValueError(
                 f"`threshold` must have one value per class. Received: {len(thresholds)} thresholds "
                 f"and num_classes={num_classes}"
             )
-        if average not in get_args(_Average):
+        if not isinstance(average, str) or average not in get_args(_Average):
             raise ValueError(f"`average` must be one of {get_args(_Average)}. Received: {average!r}")
         self.threshold = thresholds.tolist()
         self.zero_division = check_zero_division(zero_division)
-        self.num_classes = num_classes
+        self.num_classes = None if num_classes is None else int(num_classes)
         self.average = average
         self.from_logits = from_logits
         self.counts: Any = None

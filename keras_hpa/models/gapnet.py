@@ -42,7 +42,7 @@ def GapNet(
     """Builds a GapNet: blocks of 3x3 convolutions, each pooled over the whole image, joined and classified.
 
     Where a protein lies shows at many scales: fine texture in the first feature maps, the shape of an organelle in
-    the deeper ones. GapNet averages each block's output over the image and hands all of them to a small dense head, so
+    the deeper ones. GapNet averages each block's output over the image and passes all of them to a small dense head, so
     it takes images of any size with few parameters.
 
     Layers have stable names: `block1_norm1`, `block1_conv1`, `block1_activation1`, ..., `block1_pool`,
@@ -52,7 +52,7 @@ def GapNet(
 
     Args:
         input_shape: height, width, channels; a height or width of `None` takes any size.
-        num_classes: how many labels a sample may carry.
+        num_classes: the number of classes, of which a sample may have several.
         variant: which network it is where the options below are left out. `"report"` is the report's: 597,388
             parameters at four channels and 28 classes. `"light"` halves the image in its first convolution and pads,
             for 0.29 times the multiply-adds, and its statistics follow a short training. `"gapnet-pl"` is the network
@@ -66,7 +66,7 @@ def GapNet(
             `"default"` is none, but for `"gapnet-pl"` `GapNetPLPreprocessing()`, which takes red, green, blue, yellow.
         input_dtype: the dtype of the images. Floats are taken as they are, 0 to 1; with an integer dtype (`"uint8"`,
             `"uint16"`) the model divides by `max_value` itself, in layer `scale`. Hand the model what it was built
-            for: Keras casts bytes to floats, and floats to bytes, without a word.
+            for: Keras casts bytes to floats, and floats to bytes, without a warning.
         max_value: the integer that becomes 1; `None` for the maximum of `input_dtype`.
         stem_strides: stride of the first convolution.
         filters: filters of the convolutions, one number per block.
@@ -123,7 +123,8 @@ def GapNet(
         "head_units": head_units,
         "head_dropout": head_dropout,
     }
-    options = VARIANTS[variant] | {key: value for key, value in given.items() if value is not None}
+    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in given.items()}
+    options = VARIANTS[variant] | {key: value for key, value in plain.items() if value is not None}
     _check(options, num_classes, pooling)
     if preprocessing == "default":
         preprocessing = GapNetPLPreprocessing(name="preprocessing") if variant == "gapnet-pl" else None
@@ -141,7 +142,7 @@ def GapNet(
     features = _features(x, options, batch_norm_momentum, pooling)
 
     def finish(num_classes: int) -> keras.Model:
-        logits = keras.layers.Dense(num_classes, name="logits", **_initializer(options))(features)
+        logits = keras.layers.Dense(int(num_classes), name="logits", **_initializer(options))(features)
         # Probabilities stay in single precision whatever the rest computes in.
         outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(logits)
         return keras.Model(inputs, outputs, name=name)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_hpa.graphs import check_channels_last
 from keras_hpa.models.pool_taps import POOLINGS, pool_taps
@@ -70,12 +71,13 @@ def multi_level_gap(
     check_channels_last(backbone, "backbone")
     maps = find_taps(backbone, taps)
     if squeeze_excite is not None:
-        maps = [_squeeze_and_excite(x, squeeze_excite, f"tap{number}") for number, x in enumerate(maps, start=1)]
+        maps = [_squeeze_and_excite(x, int(squeeze_excite), f"tap{number}") for number, x in enumerate(maps, start=1)]
     return keras.Model(backbone.inputs[0], pool_taps(maps, pooling), name=name)
 
 
 def find_taps(backbone: keras.Model, taps: Sequence[str | int] | None) -> list[Any]:
     """The feature maps of a functional model that `taps` asks for."""
+    taps = None if taps is None else [tap.item() if isinstance(tap, np.integer) else tap for tap in taps]
     maps = {
         layer.name: layer.output
         for layer in backbone.layers

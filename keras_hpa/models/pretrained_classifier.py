@@ -61,7 +61,7 @@ def PretrainedClassifier(
             takes images scaled 0 to 1, channels last. Such a model is used as it is, not copied, unless its channels
             are inflated.
         input_shape: height, width, channels.
-        num_classes: how many labels a sample may carry.
+        num_classes: the number of classes, of which a sample may have several.
         weights: of the backbone: `"imagenet"`, which Keras downloads; a weights file of the backbone without its top,
             or for `"GapNet-PL"` what `GapNet` takes, its checkpoint or converted weights; or `None` for a random start.
             A `keras.Model` keeps its own unless a file is named.
@@ -84,7 +84,7 @@ def PretrainedClassifier(
             the head `"multi-level"` warm up (`WarmUpBatchNormalization`).
         input_dtype: the dtype of the images. Floats are taken as they are, 0 to 1; with an integer dtype (`"uint8"`,
             `"uint16"`) the model divides by `max_value` itself, in layer `scale`. Hand the model what it was built
-            for: Keras casts bytes to floats, and floats to bytes, without a word.
+            for: Keras casts bytes to floats, and floats to bytes, without a warning.
         max_value: the integer that becomes 1; `None` for the maximum of `input_dtype`.
         classifier_activation: what follows the logits; `None` for a model that returns logits.
         name: the model's name.
@@ -165,7 +165,7 @@ def PretrainedClassifier(
         )(x)
     taps = _GAPNET_PL_TAPS if taps is None and backbone == "GapNet-PL" else taps
     x = _head(x, network, head, taps, pooling, dropout)
-    x = keras.layers.Dense(num_classes, name="logits")(x)
+    x = keras.layers.Dense(int(num_classes), name="logits")(x)
     # Probabilities stay in single precision whatever the rest computes in.
     outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(x)
     return keras.Model(inputs, outputs, name=name)

@@ -1,4 +1,4 @@
-"""What the run report says about its numbers: how sure they are, and what deserves a look."""
+"""What the run report says about its numbers: how sure they are, and what to look at."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -54,7 +54,7 @@ def write_report(
     """Writes one HTML file that shows a colleague how good a network is: numbers, samples, curves, settings.
 
     The file loads nothing, so that it can be sent by mail and read on a phone. It begins with macro-F1 and with what
-    deserves a look: classes that are never predicted, too few samples, a validation score that stands still while the
+    to look at first: classes that are never predicted, too few samples, a validation score that stands still while the
     training improves. Where the thresholds were fitted on these same samples, it says so and gives macro-F1 at
     thresholds that were fitted on other samples beside it.
 
@@ -64,7 +64,7 @@ def write_report(
         scores: what the network gave for them, of shape `(num_samples, num_classes)`.
         calibrator: the fitted thresholds.
         title: what was trained.
-        model: the trained network; with it the report shows where in a sample the network saw a class.
+        model: the trained network; with it the run report shows where in a sample the network saw a class.
         batches: a `MultiChannelSequence` whose image size, interpolation and type of numbers `model` was trained with.
             If not given, images are brought to the model's input size and read in its type of numbers.
         histories: what `fit` returned, or a mapping from the name of each stage of the training to that.

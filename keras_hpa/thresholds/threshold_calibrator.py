@@ -165,7 +165,7 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
     ) -> ThresholdReport:
         """Returns a table per class: support, threshold, precision, recall, F-beta with its interval, flags.
 
-        It tells of the samples given, or of the fitting data without any, on which it is too favourable.
+        It describes the samples given or, without any, the fitting data, on which it is too favourable.
         Precision, recall and F-beta judge each class by its threshold alone, without `at_least_one`.
         """
         check_is_fitted(self)
@@ -246,7 +246,7 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
 
     def _checked_scores(self, y_score: npt.ArrayLike) -> npt.NDArray[np.floating]:
         check_is_fitted(self)
-        scores = check_scores(y_score, from_logits=self.from_logits)
+        scores = check_scores(y_score, from_logits=self.from_logits, class_names=self.class_names)
         validate_data(self, y_score, reset=False, skip_check_array=True)
         return scores
 

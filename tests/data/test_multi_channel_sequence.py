@@ -72,9 +72,9 @@ def test_pickled_sequence_gives_the_same_batches():
 def test_fit_sees_the_same_batches_whatever_the_workers(arguments):
     sequence = make_sequence(11, batch_size=2, shuffle=True, batches_per_epoch=4, **arguments)
     recorder = Recorder()
-    recorder.fit(sequence, epochs=3, shuffle=False)
-    recorder.trained.predict(sequence, verbose=0)
-    seen = recorder.fit(sequence, epochs=2, shuffle=False)  # compiled anew, which looks at a batch
+    seen = recorder.fit(sequence, epochs=3, shuffle=False)
+    recorder.network.predict(sequence, verbose=0)
+    seen += recorder.fit(sequence, epochs=2, shuffle=False)
     assert seen == numbers(make_sequence(11, batch_size=2, shuffle=True, batches_per_epoch=4), 5)
     assert sequence.epoch == 5
 

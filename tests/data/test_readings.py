@@ -172,7 +172,7 @@ def test_fit_reads_ahead_whatever_order_keras_asks_for(recorder, shuffle):
     sequence = MultiChannelSequence(source, np.arange(24), batch_size=1, workers=1, max_queue_size=2)
     fitted = recorder.fit(sequence, epochs=2, shuffle=shuffle)
     assert fitted == [[number] for number in range(24)] * 2
-    # A rehearsal fetches two batches at most, and two are read ahead of it: nothing else is read in vain.
+    # A rehearsal fetches two batches at most, and two are read ahead of it: nothing else is read for nothing.
     assert 48 <= len(read) <= 48 + 8
 
 

@@ -126,7 +126,7 @@ def test_whatever_a_source_raises_is_reported():
 
     report = validate(_Broken(np.zeros((3, 2, 2, 4))), verbose=0)
     assert report.errors[0] == ("1", "'tile'")
-    assert report.errors[1][1].endswith("has (2, 2, 3)")
+    assert report.errors[1][1].endswith("(height, width, 4). Received: float64 of shape (2, 2, 3)")
 
 
 def test_damaged_tiff_is_named(tmp_path):

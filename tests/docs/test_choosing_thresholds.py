@@ -38,8 +38,15 @@ def test_from_scores_to_a_file(scored, capsys):
     assert "no positives" in report
     assert 0.5 < float(macro_f1) < 1
 
+    # --8<-- [start:cross_fit]
+    expected = keras_hpa.cross_fit(calibrator, validation_scores, validation_labels)
+    print(f"macro-F1 {expected:.3f} at thresholds fitted on the other half")
+    # --8<-- [end:cross_fit]
+    assert capsys.readouterr().out.startswith("macro-F1 0.")
+
     # --8<-- [start:absent]
-    cautious = keras_hpa.ThresholdCalibrator(absent_classes="never").fit(validation_scores, validation_labels)
+    rule = keras_hpa.thresholds.Auto(absent_classes="never")
+    cautious = keras_hpa.ThresholdCalibrator(rule).fit(validation_scores, validation_labels)
     absent = [names[number] for number, flags in enumerate(cautious.flags_) if "no positives" in flags]
     # --8<-- [end:absent]
     assert absent == ["Rods & rings"]

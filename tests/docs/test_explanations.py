@@ -40,7 +40,7 @@ def test_thresholds_over_fit(capsys):
         for _ in range(50):
             scores, labels = draw(rng, 50 * num_positives, num_positives)
             calibrator = keras_hpa.ThresholdCalibrator("max_f1").fit(scores, labels)
-            found.append(calibrator.scores_[0])
+            found.append(calibrator.f_beta_[0])
             held.append(calibrator.score(*new))
         print(f"{num_positives:4} positives: F1 {np.mean(found):.3f} where found, {np.mean(held):.3f} on new data")
     # --8<-- [end:overfit]

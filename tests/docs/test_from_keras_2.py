@@ -14,7 +14,7 @@ def network(colours):
 
 
 @pytest.mark.usefixtures("_short_trainings")
-@pytest.mark.filterwarnings('ignore:Under `method="report"`')  # few samples, many classes absent
+@pytest.mark.filterwarnings('ignore:Under `rule="report"`')  # few samples, many classes absent
 def test_notebook(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     keras_hpa.SyntheticAtlas(40, image_size=(32, 32), balance="uniform").save("human-protein-atlas")

@@ -33,7 +33,7 @@ def test_the_page(source, tmp_path, monkeypatch, capsys):
     train_batches = source.samples.batches(batch_size=8, shuffle=True)
     validation_batches = source.samples.batches(batch_size=8)
     validation_labels = labels
-    model = keras_hpa.GapNet((32, 32, 4), 28, filters=(4, 4, 4))
+    model = keras_hpa.GapNet((32, 32, 4), num_classes=28, filters=(4, 4, 4))
     # --8<-- [start:compile]
     model.compile("adam", "binary_crossentropy", metrics=[keras_hpa.MacroF1()])
     # --8<-- [end:compile]
@@ -46,18 +46,18 @@ def test_the_page(source, tmp_path, monkeypatch, capsys):
     assert "val_macro_f1" in history.history
     assert (tmp_path / "best.keras").is_file()
 
-    # --8<-- [start:calibrated]
-    calibrated = keras_hpa.CalibratedMacroF1(validation_batches)
-    reduce_lr = keras_hpa.ReduceLR("macro_f1", monitor="val_calibrated_macro_f1")
+    # --8<-- [start:cross_fitted]
+    cross_fitted = keras_hpa.CrossFittedMacroF1(validation_batches)
+    reduce_lr = keras_hpa.ReduceLR("macro_f1", monitor="val_cross_fitted_macro_f1")
     checkpoint = keras.callbacks.ModelCheckpoint(
-        "best_calibrated.keras", monitor="val_calibrated_macro_f1", mode="max", save_best_only=True
+        "best_cross_fitted.keras", monitor="val_cross_fitted_macro_f1", mode="max", save_best_only=True
     )
-    history = model.fit(train_batches, epochs=40, callbacks=[calibrated, reduce_lr, checkpoint])
-    # --8<-- [end:calibrated]
-    assert 0 <= history.history["val_calibrated_macro_f1"][0] <= 1
+    history = model.fit(train_batches, epochs=40, callbacks=[cross_fitted, reduce_lr, checkpoint])
+    # --8<-- [end:cross_fitted]
+    assert 0 <= history.history["val_cross_fitted_macro_f1"][0] <= 1
 
     # --8<-- [start:load]
-    best = keras.saving.load_model("best_calibrated.keras", compile=False)
+    best = keras.saving.load_model("best_cross_fitted.keras", compile=False)
     scores = keras_hpa.predict_scores(best, validation_batches)
     # --8<-- [end:load]
     assert scores.shape == (16, 28)
@@ -84,6 +84,6 @@ def test_what_goes_wrong():
             (ValueError, lambda: model.fit(inputs, labels, callbacks=[misspelt])),
             (ValueError, lambda: model.fit(inputs, labels, callbacks=[reduce_lr])),
             (ValueError, lambda: keras_hpa.ReduceLR("f1")),
-            (TypeError, lambda: keras_hpa.CalibratedMacroF1(generator)),
+            (TypeError, lambda: keras_hpa.CrossFittedMacroF1(generator)),
         ],
     )

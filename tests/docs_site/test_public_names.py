@@ -10,6 +10,7 @@ import keras_hpa
 
 griffe = pytest.importorskip("griffe", reason="the extra `docs` is not installed")
 ROOT = Path(__file__).parents[2]
+MODULES = {"atlas", "f_beta", "gapnet_pl", "plots", "report", "thresholds"}
 PACKAGE = {
     "__init__.py": "from keras_hpa import atlas as atlas\nfrom keras_hpa.data import read as read\n",
     "atlas.py": '"""Words."""\n\nNAMES = ("a",)\n"""The names."""\n\n\ndef merge():\n    """Merges."""\n',
@@ -27,9 +28,17 @@ def read_public_names(monkeypatch):
 
 def test_every_public_name_has_a_page(read_public_names):
     public = {name for name in vars(keras_hpa) if not name.startswith("_")}
-    rooms = {name for name in public if inspect.ismodule(getattr(keras_hpa, name))} - {"atlas", "plots"}
+    rooms = {name for name in public if inspect.ismodule(getattr(keras_hpa, name))} - MODULES
     assert {known.name for known in read_public_names(ROOT)} == public - rooms
     assert not [problem for known in read_public_names(ROOT) for problem in known.problems()]
+
+
+def test_a_module_has_what_it_re_exports_and_defines(read_public_names):
+    pages = {known.name: [member.name for member in known.members] for known in read_public_names(ROOT)}
+    assert pages["thresholds"] == sorted(set(keras_hpa.thresholds.__all__) - set(vars(keras_hpa)))
+    assert pages["gapnet_pl"][0] == "GapNetPLPreprocessing"
+    assert "f_beta_per_class" in pages["f_beta"]
+    assert not pages["validate"]
 
 
 def test_missing_docstrings_and_examples_are_named(read_public_names, tmp_path):

@@ -23,6 +23,4 @@ def test_code_runs(tmp_path, monkeypatch, capsys):
         code = code.replace(written, smaller)
     monkeypatch.chdir(tmp_path)
     exec(compile(code, README, "exec"), {})
-    printed = capsys.readouterr().out
-    assert "macro-F1 to expect: 0." in printed
-    assert "Nucleoplasm" in printed
+    assert re.search(r"macro-F1 (0\.\d+|nan) at thresholds", capsys.readouterr().out)

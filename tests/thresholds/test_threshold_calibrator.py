@@ -22,8 +22,8 @@ def _transcribed_report_rule(scores, labels):
     for row, t in enumerate(grid):
         for column in range(labels.shape[1]):
             predicted = scores[:, column] > t
-            hits = np.sum(predicted & (labels[:, column] == 1))
-            f1[row, column] = 2 * hits / max(predicted.sum() + labels[:, column].sum(), 1)
+            tp = np.sum(predicted & (labels[:, column] == 1))
+            f1[row, column] = 2 * tp / max(predicted.sum() + labels[:, column].sum(), 1)
     return np.array([grid[np.where(f1[:, c] == f1[:, c].max())[0][0]] for c in range(labels.shape[1])])
 
 
