@@ -136,8 +136,8 @@ def _(folder: Path) -> Written:
 
 for _name, _content, _message in (
     ("a.png", b"", "it is empty"),
-    ("a.png", b"GIF89a", "it is not a PNG, whatever its name says, but GIF"),
-    ("a.tif", b"<html>", "it is not a TIFF, whatever its name says, but nothing known"),
+    ("a.png", b"GIF89a", "it is not a PNG as its name says, but GIF"),
+    ("a.tif", b"<html>", "it is not a TIFF as its name says, but of no known format"),
 ):
 
     @refuses(HOSTILE, _name[2:].upper(), f"{len(_content)} bytes of something else", _message)
