@@ -167,8 +167,8 @@ def _own_names(root: ElementTree.Element, images: list[ElementTree.Element], fil
     """What the XML calls the file that it stands in: by its name, or by its UUID where it was renamed."""
     listed = [data for image in images for data in _planes_of(image)]
     uuids = {_file_of(data): _text(_child(data, "UUID")) for data in listed}
-    own: set[str | None] = {name for name in uuids if name and name.lower() == file_name.lower()}
-    own = own or {name for name, uuid in uuids.items() if uuid and uuid == root.get("UUID")}
+    own = {name for name in uuids if name and name.lower() == file_name.lower()}
+    own = own or {name for name, uuid in uuids.items() if name and uuid and uuid == root.get("UUID")}
     return {None, *(own or (uuids if len(uuids) == 1 else ()))}
 
 

@@ -112,7 +112,7 @@ def GapNet(
     """
     if variant not in VARIANTS:
         raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: {variant!r}")
-    given = {
+    given: dict[str, Any] = {
         "stem_strides": stem_strides,
         "filters": filters,
         "depths": depths,

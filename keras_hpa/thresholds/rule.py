@@ -55,7 +55,7 @@ def where_present(
 
 def check_positive(name: str, value: Any) -> None:
     """Raises ValueError unless the option is a finite number above 0."""
-    if not (isinstance(value, Real) and 0 < value < math.inf and math.log10(value) < 100):
+    if not (isinstance(value, Real) and 0 < value < math.inf and math.log10(value) < 100):  # type: ignore[operator]
         raise ValueError(f"`{name}` must be finite and more than 0. Received: {value!r}")
 
 
