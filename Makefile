@@ -7,7 +7,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 ON_BACKENDS := -m "not slow" --ignore tests/docs --ignore tests/docs_site \
 	$(addprefix --ignore tests/,synthetic_atlas test_files.py test_stops.py test_damaged_files.py) $(addprefix --ignore tests/data/, \
 	test_readers.py test_splits.py test_packed_source.py test_channel_files.py test_channel_stacks.py test_validate.py \
-	test_write_kaggle_folder.py)
+	test_write_kaggle_folder.py) $(addprefix --ignore tests/fuzz/, \
+	test_files.py test_labels_and_tables.py test_splits_and_samples.py)
 
 .PHONY: demo demo-inception test test-backends soak lint type wheel docs docs-serve docs-test figures notebook check clean \
 	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
@@ -25,7 +26,8 @@ test-backends: .venv/backends
 	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
 	KERAS_BACKEND=torch $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
 
-# The long variants of tests of which `make test` runs samples: stops at every operation on files, damaged files.
+# The long variants of tests of which `make test` runs samples: stops at every operation on files, damaged files, and
+# 200,000 drawn inputs.
 soak: .venv/dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m soak tests
 

@@ -56,7 +56,7 @@ def main() -> None:
 def train(samples: keras_hpa.Samples, seed: int, args: argparse.Namespace) -> keras.Model:
     keras.utils.set_random_seed(seed)
     size = args.image_size
-    model = keras_hpa.GapNet((size, size, 4), variant="light", input_dtype="uint8", batch_norm_momentum=0.9)
+    model = keras_hpa.GapNet((size, size, 4), 28, input_dtype="uint8", batch_norm_momentum=0.9)
     sequence = samples.batches(
         batch_size=args.batch_size,
         shuffle=True,

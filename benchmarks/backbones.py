@@ -62,7 +62,8 @@ def main() -> None:
 
 def row(backbone: str, adapter: str, size: int, folder: Path) -> str:
     keras.utils.set_random_seed(0)
-    model = keras_hpa.PretrainedClassifier(backbone, (size, size, 4), weights=None, adapter=adapter, head="gap")
+    options = {"adapter": adapter, "matrix": "report" if adapter == "mixer" else None, "head": "gap"}
+    model = keras_hpa.PretrainedClassifier(backbone, (size, size, 4), 28, weights=None, **options)
     images = np.random.default_rng(0).random((2, size, size, 4), "float32")
     outputs = keras.ops.convert_to_numpy(model(images))
     model.save(folder / "model.keras")

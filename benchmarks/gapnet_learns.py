@@ -24,7 +24,9 @@ def main() -> None:
     keras.utils.set_random_seed(0)
     samples = keras_hpa.load_kaggle(args.data)[:16]
     labels, sequence = samples.labels, samples.batches(batch_size=16, image_size=args.image_size)
-    model = keras_hpa.GapNet((args.image_size, args.image_size, 4), num_classes=28, batch_norm_momentum=0.9)
+    model = keras_hpa.GapNet(
+        (args.image_size, args.image_size, 4), num_classes=28, variant="report", batch_norm_momentum=0.9
+    )
     model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
     images, _ = sequence[0]
     model.fit(images, labels, batch_size=16, epochs=args.epochs, verbose=2)

@@ -50,10 +50,12 @@ def main() -> None:
 def build(variant: str, args: argparse.Namespace) -> keras.Model:
     shape = (args.image_size, args.image_size, 4)
     if not variant.startswith("gapnet-pl"):
-        return keras_hpa.GapNet(shape, variant=variant, input_dtype="uint8")
+        return keras_hpa.GapNet(shape, 28, variant=variant, input_dtype="uint8")
     published = {"weights": args.weights, "weights_num_classes": 13} if variant == "gapnet-pl-published" else {}
     preprocessing = keras_hpa.gapnet_pl.GapNetPLPreprocessing(args.scale)
-    return keras_hpa.GapNet(shape, variant="gapnet-pl", preprocessing=preprocessing, input_dtype="uint8", **published)
+    return keras_hpa.GapNet(
+        shape, 28, variant="gapnet-pl", preprocessing=preprocessing, input_dtype="uint8", **published
+    )
 
 
 def train(model: keras.Model, samples: keras_hpa.Samples, args: argparse.Namespace, seed: int) -> None:

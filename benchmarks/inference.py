@@ -98,7 +98,7 @@ def make_ways(variant: str, args: argparse.Namespace) -> tuple[dict[str, Callabl
 def make_model(variant: str, size: int) -> keras.Model:
     """A network whose normalisation does something: its statistics and scales are random, some scales negative."""
     keras.utils.set_random_seed(0)
-    model = keras_hpa.GapNet((size, size, 4), variant=variant)
+    model = keras_hpa.GapNet((size, size, 4), 28, variant=variant)
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

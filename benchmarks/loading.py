@@ -2,9 +2,8 @@
 
     KERAS_HPA_DATA=... python benchmarks/loading.py
 
-Each loader lives through the whole run and reads the same real samples, all of them ten times over, in batches of 32;
-the loaders take turns, pass by pass, and nothing of one is pending while another reads. Threads and processes are as
-many as there are cores. What others do on the machine meanwhile slows all alike.
+Each loader reads the same real samples in batches of 32, all of them ten times over; the loaders take turns, pass by
+pass. Threads and processes are as many as there are cores. Other work on the machine slows all alike.
 """
 
 import argparse
@@ -43,8 +42,7 @@ def main() -> None:
         loaders = make_loaders(root, paths, folder)
         if arguments.only:
             loaders = {name: read for name, read in loaders.items() if any(part in name for part in arguments.only)}
-        speeds = measure(loaders, arguments.rounds)
-    print_tables(speeds)
+        print_tables(measure(loaders, arguments.rounds))
     if not arguments.only:
         print_memory()
 
@@ -314,8 +312,8 @@ def print_peak(what: str, root: Path, paths: list[list[str]], folder: str) -> No
 
 def anonymous_memory() -> int:
     """In MB; without pages of files, which the kernel takes back when it needs them."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) // 1024
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0]) // 1024
 
 
 if __name__ == "__main__":

@@ -26,8 +26,7 @@ from trials import in_memory
 
 import keras_hpa
 from keras_hpa import atlas
-from keras_hpa.explanation.class_activation_maps import View
-from keras_hpa.explanation.feature_grid import enlarge
+from keras_hpa.explanation import View, enlarge
 
 _DRAWN, _SIZE, _COARSE = 256, 128, 8  # pixels: a drawing, an image, a cell of the deepest maps
 _POOL = keras_hpa.SyntheticAtlas(20_000, image_size=(_DRAWN, _DRAWN), balance="uniform", seed=7)
@@ -55,6 +54,8 @@ def main() -> None:
     keras.utils.set_random_seed(0)
     model = keras_hpa.GapNet(
         (_SIZE, _SIZE, 4),
+        28,
+        variant="report",
         filters=(16, 32, 64),
         padding="same",
         input_dtype="uint8",

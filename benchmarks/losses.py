@@ -119,6 +119,7 @@ def _train(
     model = keras_hpa.GapNet(
         (96, 96, 4),
         len(CLASSES),
+        variant="report",
         stem_strides=2,
         padding="same",
         filters=(16, 32, 64),

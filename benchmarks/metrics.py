@@ -30,7 +30,7 @@ def main() -> None:
     labels = tf.constant(rng.integers(0, 2, (args.batch_size, 28)), "float32")
     scores = tf.constant(rng.random((args.batch_size, 28)), "float32")
 
-    model = keras_hpa.GapNet((args.image_size, args.image_size, 4))
+    model = keras_hpa.GapNet((args.image_size, args.image_size, 4), 28, variant="report")
     model.compile("adam", "binary_crossentropy")
     metrics = {
         "keras_hpa.MacroF1, one threshold": keras_hpa.MacroF1(0.5, num_classes=28),

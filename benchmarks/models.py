@@ -24,12 +24,12 @@ import numpy as np
 import keras_hpa
 
 NETWORKS: dict[str, Callable[[int], keras.Model]] = {
-    "GapNet report": lambda size: keras_hpa.GapNet((size, size, 4)),
-    "GapNet light": lambda size: keras_hpa.GapNet((size, size, 4), variant="light"),
-    "GapNet gapnet-pl": lambda size: keras_hpa.GapNet((size, size, 4), variant="gapnet-pl"),
+    "GapNet report": lambda size: keras_hpa.GapNet((size, size, 4), 28, variant="report"),
+    "GapNet light": lambda size: keras_hpa.GapNet((size, size, 4), 28, variant="light"),
+    "GapNet gapnet-pl": lambda size: keras_hpa.GapNet((size, size, 4), 28, variant="gapnet-pl"),
     **{
         f"{name}, multi-level": lambda size, name=name: keras_hpa.PretrainedClassifier(
-            name, (size, size, 4), weights=None, adapter="inflate", head="multi-level"
+            name, (size, size, 4), 28, weights=None, adapter="inflate", head="multi-level"
         )
         for name in ("MobileNetV2", "EfficientNetB0", "ResNet50")
     },

@@ -129,7 +129,7 @@ def _gapnet_scores(
 ) -> np.ndarray:
     """Trains GapNet with turned and mirrored samples and a learning rate that falls to zero."""
     keras.utils.set_random_seed(0)
-    model = keras_hpa.GapNet((_SIZE, _SIZE, 4), batch_norm_momentum=0.9)
+    model = keras_hpa.GapNet((_SIZE, _SIZE, 4), 28, variant="report", batch_norm_momentum=0.9)
     steps = epochs * -(-len(fit) // 32)
     schedule = keras.optimizers.schedules.CosineDecay(0.0, steps, warmup_target=2e-3, warmup_steps=steps // 20)
     model.compile(keras.optimizers.Adam(schedule), loss="binary_crossentropy")

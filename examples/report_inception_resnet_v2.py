@@ -73,7 +73,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         (settings.image_size, settings.image_size, 4),
         num_classes=len(samples.class_names),
         weights=None if settings.weights == "none" else settings.weights,
+        adapter="mixer",
         matrix=settings.matrix,
+        head="report",
     )
     metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras_hpa.MacroF1(), keras_hpa.BatchMacroF1()]
     # In training the notebooks looked at one batch of 256 validation samples, drawn with replacement.

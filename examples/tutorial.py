@@ -71,8 +71,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = keras_hpa.GapNet(
         (image_size, image_size, 4),
         num_classes=28,
-        variant="light",
-        batch_norm_momentum=0.9,
         input_dtype="uint8",
     )
     model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])

@@ -42,6 +42,7 @@ from keras_hpa.layers import ChannelMixer as ChannelMixer
 from keras_hpa.layers import ImageStandardization as ImageStandardization
 from keras_hpa.layers import PercentileNormalization as PercentileNormalization
 from keras_hpa.layers import ScaleIntegers as ScaleIntegers
+from keras_hpa.layers import WarmUpBatchNormalization as WarmUpBatchNormalization
 from keras_hpa.losses import AsymmetricLoss as AsymmetricLoss
 from keras_hpa.losses import BinaryCrossentropy as BinaryCrossentropy
 from keras_hpa.losses import ClassBalancedCrossentropy as ClassBalancedCrossentropy

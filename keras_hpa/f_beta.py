@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,7 @@ def check_zero_division(zero_division: float | str) -> float:
         >>> check_zero_division("nan")
         nan
     """
-    if zero_division not in (0, 1, "nan") and zero_division == zero_division:  # NaN alone differs from itself
+    is_nan = isinstance(zero_division, Real) and zero_division != zero_division  # NaN alone differs from itself
+    if not is_nan and not (isinstance(zero_division, Real | str) and zero_division in (0, 1, "nan")):
         raise ValueError(f"`zero_division` must be 0, 1 or NaN. Received: {zero_division!r}")
     return float(zero_division)

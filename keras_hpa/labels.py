@@ -39,9 +39,8 @@ def parse_labels(
         >>> parse_labels(["cytosol|Nucleoli"], ["Nucleoli", "Golgi", "Cytosol"], separator="|")
         array([[1, 0, 1]], dtype=uint8)
     """
-    if not separator:
-        raise ValueError(f"`separator` must not be empty. Received: {separator!r}")
-    if isinstance(texts, str):
+    _check_separator(separator)
+    if isinstance(texts, str) or not hasattr(texts, "__iter__"):
         raise ValueError(f"`texts` must be a list of texts, one per sample. Received: {texts!r}")
     texts, ids = list(texts), None if ids is None else list(ids)
     if ids is not None and len(ids) != len(texts):
@@ -86,6 +85,7 @@ def format_labels(
         >>> format_labels([[1, 0, 1], [0, 0, 0]])
         ['0 2', '']
     """
+    _check_separator(separator)
     labels = np.asarray(matrix)
     if labels.ndim != 2 or (class_names is not None and labels.shape[1] != len(class_names)):
         columns = "num_classes" if class_names is None else len(class_names)
@@ -101,7 +101,13 @@ def format_labels(
 
 def is_missing(value: object) -> bool:
     """Whether a value of a table is None, NaN, NaT or pandas's NA."""
-    return value is None or type(value).__name__ == "NAType" or bool(value != value)  # NaN alone differs from itself
+    return (
+        value is None
+        or type(value).__name__ == "NAType"
+        or (
+            not getattr(value, "ndim", 0) and bool(value != value)  # NaN alone differs from itself
+        )
+    )
 
 
 def split_labels(text: object, separator: str) -> list[str]:
@@ -109,7 +115,7 @@ def split_labels(text: object, separator: str) -> list[str]:
     stripped = "" if is_missing(text) else str(text).strip()
     if not stripped:
         return []
-    return stripped.split() if separator.isspace() else [label.strip() for label in stripped.split(separator)]
+    return stripped.split() if separator == " " else [label.strip() for label in stripped.split(separator)]
 
 
 def label_number(label: str) -> int | None:
@@ -129,27 +135,28 @@ def check_label_matrix(labels: npt.ArrayLike, num_samples: int | None = None) ->
     if np.ma.is_masked(labels):
         raise ValueError("`labels` must hold 0, 1, or -1 where unknown. Received: masked entries")
     if matrix.dtype == object:  # a table of several types, or with missing entries
-        matrix = np.array([[2 if is_missing(value) else value for value in row] for row in matrix], object)
+        wrong_kind = [[is_missing(value) or isinstance(value, complex) for value in row] for row in matrix]
+        matrix = np.where(np.reshape(np.array(wrong_kind, bool), matrix.shape), 2, matrix)
     wrong = ~np.isin(matrix, (-1, 0, 1)) if matrix.dtype.kind in "biufO" else np.ones(matrix.shape, bool)
     for row, column in np.argwhere(wrong)[:1]:
         raise ValueError(
             f"`labels` must hold 0, 1, or -1 where unknown. "
             f"Received: {np.asarray(labels)[row, column]!r} in row {row}, column {column}"
         )
-    return matrix.astype(np.int8)
+    return matrix.real.astype(np.int8)  # of no rows, numbers may be complex
 
 
 def check_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
-    """Gives names of classes as a tuple; refuses what is not different texts, case aside."""
-    if isinstance(class_names, str):
+    """Gives names of classes as a tuple; refuses what is not different texts, case and outer white space aside."""
+    if isinstance(class_names, str) or not hasattr(class_names, "__iter__"):
         raise ValueError(f"`class_names` must be a list of names. Received: {class_names!r}")
     names, seen = tuple(class_names), set()
     for name in names:
-        if not isinstance(name, str):
-            raise ValueError(f"`class_names` must be texts. Received: {name!r}")
-        if name.casefold() in seen:
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"`class_names` must be texts, none empty. Received: {name!r}")
+        if _fold(name) in seen:
             raise ValueError(f"`class_names` must differ, case aside. Received: {name!r} twice")
-        seen.add(name.casefold())
+        seen.add(_fold(name))
     return names
 
 
@@ -161,7 +168,16 @@ def _check_classes(classes: int | Sequence[str]) -> tuple[dict[str, int], int]:
         raise ValueError(f"`classes` must be a number of classes or a list of names. Received: {classes!r}")
     else:
         names = check_class_names(classes)
-        numbers, count = {name.casefold(): number for number, name in enumerate(names)}, len(names)
+        numbers, count = {_fold(name): number for number, name in enumerate(names)}, len(names)
     if count < 1:
         raise ValueError(f"`classes` must be one or more. Received: {classes!r}")
     return numbers, count
+
+
+def _fold(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _check_separator(separator: str) -> None:
+    if not isinstance(separator, str) or not separator:
+        raise ValueError(f"`separator` must be a text, not empty. Received: {separator!r}")

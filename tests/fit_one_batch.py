@@ -11,7 +11,7 @@ assert (files(keras_hpa) / "py.typed").is_file()
 images = np.random.default_rng(0).integers(0, 256, (4, 80, 80, 4), dtype=np.uint8)
 labels = keras_hpa.parse_labels(["0 16", "5", "25", "0"], 28)
 source = keras_hpa.ArraySource(images)
-model = keras_hpa.GapNet((80, 80, 4))
+model = keras_hpa.GapNet((80, 80, 4), 28)
 model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
 history = model.fit(keras_hpa.MultiChannelSequence(source, labels, batch_size=4), verbose=0)
 assert np.isfinite(history.history["loss"]).all(), history.history

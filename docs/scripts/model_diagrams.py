@@ -15,7 +15,7 @@ LINE = 0.25  # inches
 
 def draw_gapnet() -> Figure:
     """The report's network: blocks, the mean of each over the image, the joined vector, the head."""
-    model = keras_hpa.GapNet()
+    model = keras_hpa.GapNet((512, 512, 4), 28, variant="report")
     figure, axes = sheet(6.6, 5.05)
     image = model.get_layer("image")
     box(axes, (0.05, 0.05), (3.3, 0.3), [("image", size(image))], LIGHT_GRAY)
@@ -52,7 +52,8 @@ def draw_pretrained_classifier() -> Figure:
     """The layers of three choices of adapter and head."""
     figure, axes = sheet(6.9, 4.9)
     for column, (adapter, head) in enumerate((("mixer", "report"), ("mixer", "gap"), ("inflate", "multi-level"))):
-        model = keras_hpa.PretrainedClassifier("MobileNetV2", (224, 224, 4), weights=None, adapter=adapter, head=head)
+        options = {"adapter": adapter, "matrix": "report" if adapter == "mixer" else None, "head": head}
+        model = keras_hpa.PretrainedClassifier("MobileNetV2", (224, 224, 4), 28, weights=None, **options)
         left = 0.05 + 2.3 * column
         axes.text(left, 0.3, f'adapter="{adapter}"\nhead="{head}"', va="center", weight="bold")
         colour = LIGHT_ORANGE

@@ -22,7 +22,7 @@ from model_diagrams import draw_gapnet, draw_inflate_channels, draw_pretrained_c
 from site_figures import BLUE, GRAY, NAMES, ORANGE, merge, save
 
 import keras_hpa
-from keras_hpa.inference.tiling import tile_starts
+from keras_hpa.inference import tile_starts
 
 GREEN = "#009E73"
 STYLE = {

@@ -40,15 +40,18 @@ class ArraySource:
                 "`images` must be images of shape (height, width, num_channels), all with the same channels. "
                 f"Received: shapes {sorted(set(shapes))[:5]}"
             )
+        for name, given in (("ids", ids), ("channels", channels)):
+            if given is not None and (isinstance(given, str) or not np.iterable(given)):
+                raise ValueError(f"`{name}` must be a list of texts. Received: {given!r}")
         self.images = images
         self.ids = tuple(str(index) for index in range(len(images))) if ids is None else tuple(ids)
         if channels is None:
             channels = [f"channel{number}" for number in range(1, max(num_channels) + 1)]
         self.channels = tuple(channels)
-        if len(self.ids) != len(images) or len(set(self.ids)) != len(self.ids):
-            raise ValueError(f"`ids` must be {len(images)} different ids. Received: {ids!r}")
         if not all(isinstance(name, str) for name in (*self.ids, *self.channels)):
             raise ValueError(f"`ids` and `channels` must be texts. Received: {self.ids[:3]!r}, {self.channels[:3]!r}")
+        if len(self.ids) != len(images) or len(set(self.ids)) != len(self.ids):
+            raise ValueError(f"`ids` must be {len(images)} different ids. Received: {ids!r}")
         if {len(self.channels)} != num_channels or len(set(self.channels)) != len(self.channels):
             raise ValueError(f"`channels` must be {max(num_channels)} different names. Received: {channels!r}")
 

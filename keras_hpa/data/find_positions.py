@@ -11,6 +11,9 @@ import numpy.typing as npt
 def find_positions(key: Any, ids: Sequence[str]) -> npt.NDArray[np.intp]:
     """Gives the positions that a position, an id, a slice, a list of positions or ids, or one boolean per id means."""
     if isinstance(key, slice):
+        ends = (key.start, key.stop, key.step)
+        if key.step == 0 or not all(end is None or hasattr(end, "__index__") for end in ends):
+            raise TypeError(f"`samples[...]` must have whole numbers in a slice. Received: {key!r}")
         return np.arange(len(ids))[key]
     if isinstance(key, str) or (hasattr(key, "__index__") and not np.ndim(key)):
         key = [key]
@@ -30,8 +33,12 @@ def _find(key: Any, by_id: dict[str, int]) -> int:
         if key not in by_id:
             raise KeyError(f"`samples[...]` must have ids of its {len(by_id)} samples. Received: {key!r}")
         return by_id[key]
-    if isinstance(key, bool) or not hasattr(key, "__index__"):
+    if isinstance(key, bool):
         raise TypeError(f"`samples[...]` must have positions or ids. Received: {key!r}")
-    if not -len(by_id) <= operator.index(key) < len(by_id):
+    try:
+        position = operator.index(key)
+    except TypeError:
+        raise TypeError(f"`samples[...]` must have positions or ids. Received: {key!r}") from None
+    if not -len(by_id) <= position < len(by_id):
         raise IndexError(f"`samples[...]` must have positions in 0 to {len(by_id) - 1}. Received: {key}")
-    return operator.index(key) % len(by_id)
+    return position % len(by_id)

@@ -136,6 +136,9 @@ def write_submission(
         >>> write_submission("submission.csv", samples.ids, calibrator.predict(scores))  # doctest: +SKIP
     """
     texts, ids = format_labels(predictions, separator), list(ids)
+    for one in ids:
+        if not isinstance(one, str) or one.splitlines() != [one]:
+            raise ValueError(f"`ids` must be texts of one line. Received: {one!r}")
     if len(ids) != len(texts) or len(set(ids)) != len(ids):
         raise ValueError(
             f"`ids` must be {len(texts)} different ids, one per row of `predictions`. "
@@ -146,7 +149,7 @@ def write_submission(
 
 def _find_classes(texts: Sequence[str], separator: str) -> list[str] | int:
     """Gives the names of the classes that occur, or how many there are where all labels are numbers."""
-    if not separator:
+    if not isinstance(separator, str) or not separator:
         return 1  # `parse_labels` refuses it
     labels = list(dict.fromkeys(label for text in texts for label in split_labels(text, separator)))
     if not labels:

@@ -60,10 +60,10 @@ class Declared:
         """Refuses what is no image of intensities, and what is too large, before anything is decoded."""
         if self.dtype.hasobject:
             raise Unreadable("it holds Python objects, which are never loaded")
-        if self.dtype.kind not in "iuf" or (self.dtype.kind == "f" and self.dtype.itemsize > 8):
-            raise Unreadable(f"it holds {self.dtype}, neither integers of 8 to 64 bits nor floats of 16 to 64")
         if self.bits < 8:
             raise Unreadable(f"it has {self.bits} bits a value, not 8 or more")
+        if self.dtype.kind not in "iuf" or (self.dtype.kind == "f" and self.dtype.itemsize > 8):
+            raise Unreadable(f"it holds {self.dtype}, neither integers of 8 to 64 bits nor floats of 16 to 64")
         if self.has_alpha:
             raise Unreadable("it must have no transparency; a fourth channel must not be marked as such")
         if self.meaning not in ("gray", "inverted", "palette", "RGB"):
@@ -110,7 +110,9 @@ def _through_palette(indices: npt.NDArray, palette: npt.NDArray | None, num_valu
         raise Unreadable("its palette gives colours that are no ramp, so its values are not intensities")
     if indices.max() >= len(palette):
         raise Unreadable("it is damaged: it has values that its palette lacks")
-    return palette[:, color][indices]
+    for row in indices:
+        row[...] = palette[:, color][row]
+    return indices
 
 
 def strongest_color(image: npt.NDArray) -> int | None:

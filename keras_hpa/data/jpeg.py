@@ -1,18 +1,21 @@
-"""JPEG, by OpenCV: of the decoders that were tried, the one that refuses a truncated file; the others fill it up."""
+"""JPEG, by kornia-rs: of the decoders that were tried, the one that refuses every cut file; the others fill it up."""
 
 import re
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
+from kornia_rs import io as kornia
 
 from keras_hpa.data.image_content import SPARE_BYTES, Declared, ImageContent, Unreadable, exif_orientation
 from keras_hpa.data.image_file import check_signature, check_size
-from keras_hpa.data.png import decode_with_opencv
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
-_START_OF_SCAN, _END = 0xDA, 0xD9
+_COMMON = {0xC0, 0xC1, 0xC2}  # those that every decoder reads
+_ALONE = frozenset({0x01, *range(0xD0, 0xDA)})  # markers without a length
+_START_OF_SCAN, _END, _EXIF, _PROFILE = 0xDA, 0xD9, 0xE1, 0xE2
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # behind the bytes of a scan
 
 
@@ -32,55 +35,73 @@ def read_jpeg(file: BinaryIO, max_bytes: int) -> ImageContent:
         raise Unreadable(f"it has {bits} bits a value; of JPEGs those of 8 can be read")
     check_size(size, declared.num_bytes)
     content += file.read()
-    if content.find(b"\xff\xd8\xff", _find_end(content, position)) >= 0:
+    plain, end = _without_profiles(content)
+    if content.find(b"\xff\xd8\xff", end) >= 0:
         raise Unreadable("it holds several images: save each as a file of its own")
-    image = declared.upright(decode_with_opencv(content, shape))
-    return ImageContent(image, "YX" if components == 1 else "YXS")
+    image = _decode(plain, components)
+    if image.shape[:2] != shape[:2]:
+        raise Unreadable(f"it decodes to shape {image.shape}, which its header does not declare")
+    return ImageContent(declared.upright(image.reshape(shape)), "YX" if components == 1 else "YXS")
 
 
-def check_jpeg(content: bytes) -> tuple[int, int]:
-    """Refuses a truncated JPEG inside of another file; gives its height and width."""
+def check_jpeg(content: bytes, tables: bytes | None, most_pixels: int) -> tuple[int, int]:
+    """Refuses a truncated JPEG inside of another file; gives its height and width, decodes if those are no more."""
     position, _ = _find_frame(content)
-    _find_end(content, position)
-    return struct.unpack_from(">HH", content, position + 5)
+    plain, _ = _without_profiles(content)
+    bits, height, width, components = struct.unpack_from(">BHHB", content, position + 4)
+    if height * width <= most_pixels and bits == 8 and components in (1, 3) and content[position + 1] in _COMMON:
+        _decode(plain if tables is None else tables[:-2] + plain[2:], components)
+    return height, width
+
+
+def _decode(content: bytes, components: int) -> npt.NDArray:
+    try:
+        return kornia.decode_image_jpegturbo(content, "mono" if components == 1 else "rgb")
+    except Exception as error:
+        raise Unreadable("it is truncated or damaged") from error
 
 
 def _find_frame(content: bytes) -> tuple[int, int]:
     """Gives where the header of the frame lies, and the orientation that stands before it."""
-    position, orientation = 2, 1
-    while True:
-        if position + 10 > len(content) or content[position] != 0xFF or content[position + 1] == _END:
-            raise Unreadable("its header is damaged")
-        marker = content[position + 1]
-        if marker in _FRAMES:
+    orientation = 1
+    for marker, position, end in _segments(content):
+        if marker in _FRAMES and position + 10 <= len(content):
             return position, orientation
-        if marker == 0xE1 and content.startswith(b"Exif\0\0", position + 4):
-            orientation = exif_orientation(content[position + 10 : position + 2 + _length(content, position)])
-        position = _after(content, position)
+        if marker == _EXIF and content.startswith(b"Exif\0\0", position + 4):
+            orientation = exif_orientation(content[position + 10 : end])
+    raise Unreadable("its header is damaged")
 
 
-def _find_end(content: bytes, position: int) -> int:
-    """Gives where the image ends, from its frame on."""
-    position = _after(content, position)
+def _without_profiles(content: bytes) -> tuple[bytes, int]:
+    """Leaves out colour profiles, for which the decoder refuses images that are whole; gives where the image ends."""
+    kept, first, num_frames, marker = [], 0, 0, 0
+    for marker, position, end in _segments(content):
+        num_frames += marker in _FRAMES
+        if marker == _PROFILE:
+            kept.append(content[first:position])
+            first = end
+        if marker == _END:
+            break
+    if marker != _END:
+        raise Unreadable("it is truncated or damaged")
+    if num_frames > 1:
+        raise Unreadable("it is damaged: it has two headers")
+    return b"".join((*kept, content[first:end])) if kept else content, end
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """Gives the marker of each segment, and where it begins and ends; stops where there is none."""
+    position = 2
     while position + 2 <= len(content) and content[position] == 0xFF:
         marker = content[position + 1]
-        if marker == _END:
-            return position + 2
-        if marker in _FRAMES:
-            raise Unreadable("it is damaged: it has two headers")
-        position = _after(content, position)
+        if marker == 0xFF:  # a fill byte
+            position += 1
+            continue
+        end = position + 2
+        if marker not in _ALONE:
+            end += int.from_bytes(content[end : end + 2], "big")
         if marker == _START_OF_SCAN:
-            found = _NEXT_MARKER.search(content, position)
-            position = len(content) if found is None else found.start()
-    raise Unreadable("it is truncated or damaged")
-
-
-def _after(content: bytes, position: int) -> int:
-    marker = content[position + 1]
-    if marker == 0xFF:  # a fill byte
-        return position + 1
-    return position + 2 if marker in _ALONE else position + 2 + _length(content, position)
-
-
-def _length(content: bytes, position: int) -> int:
-    return int.from_bytes(content[position + 2 : position + 4], "big")
+            found = _NEXT_MARKER.search(content, end)
+            end = len(content) if found is None else found.start()
+        yield marker, position, end
+        position = end

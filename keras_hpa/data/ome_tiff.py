@@ -156,20 +156,20 @@ def _planes_of(image: ElementTree.Element) -> list[ElementTree.Element]:
 def _file_of(data: ElementTree.Element) -> str | None:
     """Gives the name of the file that the planes lie in, `None` for this one."""
     uuid = _child(data, "UUID")
-    return None if uuid is None else uuid.get("FileName") or (uuid.text or "").strip()
+    return None if uuid is None else uuid.get("FileName") or _text(uuid)
+
+
+def _text(node: ElementTree.Element | None) -> str:
+    return "" if node is None else (node.text or "").strip()
 
 
 def _own_names(root: ElementTree.Element, images: list[ElementTree.Element], file_name: str) -> set[str | None]:
     """What the XML calls the file that it stands in: by its name, or by its UUID where it was renamed."""
-    nodes = [_child(data, "UUID") for image in images for data in _planes_of(image)]
-    names = {
-        node.get("FileName") or (node.text or "").strip(): (node.text or "").strip()
-        for node in nodes
-        if node is not None
-    }
-    own = {name for name in names if name.lower() == file_name.lower()}
-    own = own or {name for name, uuid in names.items() if uuid and uuid == root.get("UUID")}
-    return {None, *(own or (names if len(names) == 1 else ()))}
+    listed = [data for image in images for data in _planes_of(image)]
+    uuids = {_file_of(data): _text(_child(data, "UUID")) for data in listed}
+    own = {name for name in uuids if name and name.lower() == file_name.lower()}
+    own = own or {name for name, uuid in uuids.items() if name and uuid and uuid == root.get("UUID")}
+    return {None, *(own or (uuids if len(uuids) == 1 else ()))}
 
 
 def _bare_name(name: str | None) -> str:

@@ -38,7 +38,8 @@ def read_png(file: BinaryIO, max_bytes: int) -> ImageContent:
     declared = Declared((height, width, *_COMPONENTS[color]), dtype, depth, meaning, color in (4, 6))
     declared.check(max_bytes)
     check_size(size, declared.num_bytes)
-    content = start + file.read()
+    file.seek(0)
+    content = file.read()
     chunks = _check_chunks(content)
     if b"eXIf" in chunks:
         declared.orientation = exif_orientation(bytes(chunks[b"eXIf"][0][8:-4]))
@@ -47,7 +48,8 @@ def read_png(file: BinaryIO, max_bytes: int) -> ImageContent:
     palette = None
     if color == 3:
         palette = np.frombuffer(b"".join(chunk[8:-4] for chunk in chunks.get(b"PLTE", ())), np.uint8).reshape(-1, 3)
-        content = _as_gray(start, chunks[b"IDAT"])
+        chunks.clear()  # which holds the bytes that are replaced here
+        content = _as_gray(content)
     image = _decode_gray(content, height, width, depth)
     return ImageContent(declared.upright(declared.intensities(image, palette)), "YX")
 
@@ -112,11 +114,7 @@ def _decode_gray(content: bytes, height: int, width: int, depth: int) -> npt.NDA
     return image
 
 
-def _as_gray(start: bytes, pixels: list[memoryview]) -> bytes:
+def _as_gray(content: bytes) -> bytes:
     """The same file without its palette: decoders give colours in place of the values that index it."""
-    parts = [(b"IHDR", start[16:24] + b"\x08\0" + start[26:29])]
-    parts += [(b"IDAT", bytes(chunk[8:-4])) for chunk in pixels]
-    return _START + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
-        for kind, data in [*parts, (b"IEND", b"")]
-    )
+    header = b"IHDR" + content[16:25] + b"\0" + content[26:29]
+    return b"".join((content[:12], header, struct.pack(">I", zlib.crc32(header)), memoryview(content)[33:]))

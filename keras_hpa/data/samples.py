@@ -72,8 +72,10 @@ class Samples:
             num_classes = self.labels.shape[1]
             raise ValueError(f"`class_names` must be {num_classes}, one per column. Received: {self.class_names}")
         self.groups: list[Hashable] | None = check_groups(groups, num_samples, self.ids)
+        if not hasattr(known, "keys"):
+            raise ValueError(f"`metadata` must be a mapping from names to values. Received: {known!r}")
         for name in known:
-            if isinstance(known[name], str) or len(known[name]) != num_samples:
+            if isinstance(known[name], str) or not np.iterable(known[name]) or len(known[name]) != num_samples:
                 raise ValueError(f"`metadata[{name!r}]` must have {num_samples} values. Received: {known[name]!r}")
         self.metadata: dict[str, list[Any]] = {name: list(known[name]) for name in known}
 

@@ -53,7 +53,7 @@ def read_tiff(file: BinaryIO, max_bytes: int, file_name: str, open_sibling: Call
         except FileNotFoundError as error:
             name = os.path.basename(error.filename)
             raise Unreadable(f"it is one of several files of an image, of which {name!r} is missing") from None
-        except (Unreadable, OSError):
+        except (Unreadable, OSError, MemoryError):
             raise
         except Exception as error:  # tifffile and its codecs raise what comes: struct.error, IndexError, their own, ...
             raise Unreadable(f"it is damaged ({type(error).__name__}: {error})") from error
@@ -115,6 +115,8 @@ def _planes_of_series(tiff: tifffile.TiffFile, pages: Pages) -> tuple[Planes, ti
     if len(series) == 1:
         whole = series[0]
         listed = members[id(whole)]
+        if len({page.is_subifd for page in listed}) > 1:
+            raise Unreadable("it holds several images, of which one is subordinate to another: save each as a file")
         return Planes(listed, whole.get_shape(squeeze=False), _as_said(whole, listed[0])), whole
     kinds = {(page.shape, page.dtype) for page in listed}
     is_stack = all(whole.kind in _ONE_BY_ONE and not whole.keyframe.is_subifd for whole in series)
@@ -140,7 +142,9 @@ def _as_said(series: tifffile.TiffPageSeries, page: tifffile.TiffPage) -> str:
     said, num_values = said_shape(page), math.prod(shape)
     if said is not None and math.prod(said) not in {num_values, num_values if series.kind == "shaped" else page.size}:
         raise Unreadable(f"it is truncated: it declares shape {said}, and has {num_values} values")
-    if said is None or said_axes(page):
+    if said_axes(page):
+        return axes
+    if said is None:
         return axes.replace("I", "?")
     has_components = any(axis == "S" and length > 1 for axis, length in zip(axes, shape, strict=True))
     is_known = "Q" not in axes or has_components or page.tags.valueof(274, 1) != 1
@@ -178,7 +182,10 @@ def _decode(planes: Planes, max_bytes: int, series: tifffile.TiffPageSeries | No
 
 
 def _decode_page(page: tifffile.TiffPage, declared: Declared) -> npt.NDArray:
-    array = page.asarray(maxworkers=1)
+    if len(page.dataoffsets) == 1 and not (page.is_tiled or page.is_contiguous):  # its one piece is the page
+        array = next(page.segments(maxworkers=1))[0].reshape(page.shape)
+    else:
+        array = page.asarray(maxworkers=1)
     if array.shape != declared.shape:
         raise Unreadable(f"it decodes to shape {array.shape}, but declares {declared.shape}")
     return declared.intensities(array, palette_of(page, declared))

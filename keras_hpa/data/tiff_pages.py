@@ -16,6 +16,7 @@ from keras_hpa.data.png import check_png
 _MOST_PAGES = 2**16
 _LISTS = {273, 279, 324, 325, 330}  # of strips, tiles, and subordinate pages
 _MOST_IN_LIST = 2**20
+_MOST_IN_TAG = 2**26
 _MEANINGS = {0: "inverted", 1: "gray", 2: "RGB", 3: "palette"}
 _JPEG, _JPEG_2000, _PNG, _WEBP = {6, 7}, {33003, 33004, 33005, 34712}, {34933}, {50001}
 _COMPRESSIONS = {1, 5, 8, 32773, 32946, 34925, 50000} | _JPEG | _JPEG_2000 | _PNG | _WEBP
@@ -53,6 +54,8 @@ def check_chain(file: BinaryIO, size: int) -> None:
                 if code in _LISTS and number > _MOST_IN_LIST:
                     raise Unreadable(f"it has a page in {number} pieces, more than {_MOST_IN_LIST}")
                 num_bytes = number * _SIZES.get(kind, 0)
+                if num_bytes > _MOST_IN_TAG and code not in _LISTS:
+                    raise Unreadable(f"it has metadata of {num_bytes} bytes (tag {code}), more than {_MOST_IN_TAG}")
                 if code < 2**15 and len(value) < num_bytes > size - struct.unpack(order + word, value)[0]:
                     raise Unreadable("it is truncated")  # what a program keeps for itself may be missing
             (page,) = read(word, first + length)
@@ -92,10 +95,13 @@ def check_page(page: tifffile.TiffPage, max_bytes: int) -> Declared:
         raise Unreadable("it is truncated")
     if page.compression in _JPEG | _JPEG_2000 | _PNG | _WEBP and page.jpegheader is None:
         values = math.prod(page.chunks) if page.is_tiled else page.imagewidth * min(page.rowsperstrip, page.imagelength)
+        most = 2 * values + 2**16
         for content in _segments(page):
-            height, width = _size_of_segment(page.compression, content)
-            if height * width > 2 * values + 2**16:
+            height, width = _size_of_segment(page, content, most)
+            if height * width > most:
                 raise Unreadable(f"it declares {values} values in a piece that holds {height} x {width}")
+        if page.compression in _JPEG_2000 and 8 * values > 1.5 * declared.num_bytes + 2 * SPARE_BYTES:
+            raise Unreadable(f"it has a piece of {values} values in JPEG 2000, which takes too much memory: use tiles")
     return declared
 
 
@@ -145,13 +151,13 @@ def _segments(page: tifffile.TiffPage) -> Iterator[bytes]:
         yield page.parent.filehandle.read(count)
 
 
-def _size_of_segment(compression: int, content: bytes) -> tuple[int, int]:
+def _size_of_segment(page: tifffile.TiffPage, content: bytes, most: int) -> tuple[int, int]:
     """Codecs of images have sizes of their own, and fill up what is cut off."""
-    if compression in _JPEG:
-        return check_jpeg(content)
-    if compression in _PNG:
+    if page.compression in _JPEG:
+        return check_jpeg(content, page.jpegtables, most)
+    if page.compression in _PNG:
         return check_png(content)
-    return _check_webp(content) if compression in _WEBP else _check_jpeg_2000(content)
+    return _check_webp(content) if page.compression in _WEBP else _check_jpeg_2000(content)
 
 
 def _check_jpeg_2000(content: bytes) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from keras_hpa.explanation.feature_grid import Axis, axis_of, enlarge
 from keras_hpa.explanation.logit_gradients import logit_gradients, run
-from keras_hpa.graphs import Call, is_functional, replay, scales_integers, trace
+from keras_hpa.graphs import Call, check_channels_last, is_functional, replay, scales_integers, trace
 from keras_hpa.thresholds import ThresholdLayer
 
 Array = npt.NDArray[np.float32]
@@ -58,7 +58,8 @@ def class_activation_maps(
 
     Raises:
         TypeError: if `model` is not a functional or sequential model of one image.
-        ValueError: if the model has no scores per class or no feature maps, or an argument is not as described.
+        ValueError: if the model has no scores per class, no feature maps, or channels first, or an argument is not as
+            described.
 
     Example:
         >>> from keras_hpa.models import GapNet
@@ -112,6 +113,7 @@ class View:
 
     def __init__(self, model: keras.Model, layer: str | None = None) -> None:
         self._graph = trace(model, inline=True)
+        check_channels_last(model)
         self._producer = {tensor: call for call in self._graph.calls for tensor in call.outputs}
         self._logits = self._graph.outputs[0]
         while isinstance(getattr(self._producer.get(self._logits), "layer", None), _AFTER_LOGITS):

@@ -1,5 +1,6 @@
 """Reading and rebuilding functional models: more channels, fewer operations."""
 
+from keras_hpa.graphs.check_channels_last import check_channels_last as check_channels_last
 from keras_hpa.graphs.fold_batch_norm import fold_batch_norm as fold_batch_norm
 from keras_hpa.graphs.folded_model import FoldedModel as FoldedModel
 from keras_hpa.graphs.inflate_channels import channel_matrix as channel_matrix

@@ -78,10 +78,10 @@ def fold_batch_norm(model: keras.Model) -> FoldedModel:
 
     Example:
         >>> from keras_hpa.models import GapNet
-        >>> folded = fold_batch_norm(GapNet((76, 76, 4)))
+        >>> folded = fold_batch_norm(GapNet((76, 76, 4), 28, variant="report"))
         >>> folded
         FoldedModel of 'gapnet': 11 of 11 BatchNormalization layers folded
-        >>> fold_batch_norm(GapNet((76, 76, 4), variant="light")).kept["block1_norm1"]
+        >>> fold_batch_norm(GapNet((76, 76, 4), 28)).kept["block1_norm1"]
         "feeds the zero-padded 'block1_conv1'"
 
     References:

@@ -18,7 +18,7 @@ class FoldedModel:
 
     Example:
         >>> from keras_hpa import GapNet, fold_batch_norm
-        >>> folded = fold_batch_norm(GapNet((76, 76, 4), num_classes=3, filters=(4, 4, 4)))
+        >>> folded = fold_batch_norm(GapNet((76, 76, 4), num_classes=3, variant="report", filters=(4, 4, 4)))
         >>> folded
         FoldedModel of 'gapnet': 11 of 11 BatchNormalization layers folded
     """

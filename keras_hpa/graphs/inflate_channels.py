@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.graphs.check_channels_last import check_channels_last
 from keras_hpa.graphs.model_graph import Changes, is_functional, rebuild, trace
 
 _METHODS = ("copy", "mean", "zero", "repeat")
@@ -63,8 +64,8 @@ def inflate_channels(
 
     Raises:
         TypeError: if `model` is not a functional or sequential model of one image.
-        ValueError: if an argument is out of range, or the first convolution or a layer before it cannot be rebuilt;
-            the message names the layer.
+        ValueError: if an argument is out of range, the model takes its channels first, or the first convolution or a
+            layer before it cannot be rebuilt; the message names the layer.
 
     Example:
         >>> backbone = keras.applications.MobileNetV2((96, 96, 3), include_top=False, weights=None)
@@ -74,6 +75,7 @@ def inflate_channels(
     """
     if not is_functional(model) or len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         raise TypeError(f"`model` must be a functional or sequential model of one image. Received: {model!r}")
+    check_channels_last(model)
     if not isinstance(channels, int | np.integer) or channels < 1:
         raise ValueError(f"`channels` must be a whole number, at least 1. Received: {channels!r}")
     inflated, are_images = _inflate(model, channel_matrix(method, channels, model.inputs[0].shape[-1], copy_from))

@@ -80,7 +80,7 @@ def predict_scores(
         >>> import keras_hpa
         >>> source = keras_hpa.SyntheticAtlas(5, image_size=(96, 96))
         >>> sequence = keras_hpa.MultiChannelSequence(source, batch_size=2)
-        >>> models = [keras_hpa.GapNet((96, 96, 4), filters=(4, 4, 4)) for fold in range(2)]
+        >>> models = [keras_hpa.GapNet((96, 96, 4), 28, filters=(4, 4, 4)) for fold in range(2)]
         >>> keras_hpa.predict_scores(models, sequence, "dihedral", verbose=0).shape
         (5, 28)
     """

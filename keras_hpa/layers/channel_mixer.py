@@ -79,9 +79,8 @@ class ChannelMixer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "ChannelMixer":
-        frozen = config.pop("frozen", False)
-        layer = cls(**config)
-        layer.trainable = layer.trainable and not frozen
+        layer = cls(**{key: value for key, value in config.items() if key != "frozen"})
+        layer.trainable = layer.trainable and not config.get("frozen", False)
         return layer
 
     def _check(self, input_shape: tuple[int | None, ...]) -> None:

@@ -1,5 +1,6 @@
 """From red, green, blue, yellow to what the published GapNet-PL was trained on."""
 
+import math
 from typing import Any
 
 import keras
@@ -30,7 +31,8 @@ class GapNetPLPreprocessing(keras.layers.Layer):
         `(batch, height * scale, width * scale, 4)`: blue, green, red, yellow; each of mean 0 and deviation 1.
 
     Raises:
-        ValueError: if `scale` is not positive, or the input has not four channels, or no fixed size to enlarge.
+        ValueError: if `scale` is not positive and finite, or the input has not four channels, or no fixed size to
+            enlarge.
 
     Example:
         >>> GapNetPLPreprocessing(scale=2).compute_output_shape((None, 512, 512, 4))
@@ -39,8 +41,8 @@ class GapNetPLPreprocessing(keras.layers.Layer):
 
     def __init__(self, scale: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not scale > 0:
-            raise ValueError(f"`scale` must be positive. Received: {scale!r}")
+        if not 0 < scale < math.inf:
+            raise ValueError(f"`scale` must be positive and finite. Received: {scale!r}")
         self.scale = scale
         self._standardize = ImageStandardization(dtype=self.dtype_policy)
 
@@ -50,7 +52,8 @@ class GapNetPLPreprocessing(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         x = ops.take(ops.cast(inputs, "float32"), _BLUE_GREEN_RED_YELLOW, axis=-1)
         if self.scale != 1:
-            x = ops.image.resize(x, self._enlarge(x.shape), interpolation="bicubic")
+            size = self._enlarge(x.shape)
+            x = ops.image.resize(x, size, interpolation="bicubic", data_format="channels_last")
         return self._standardize(x)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

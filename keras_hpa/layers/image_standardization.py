@@ -1,5 +1,6 @@
 """Every image brought to mean 0 and standard deviation 1."""
 
+import math
 from typing import Any
 
 import keras
@@ -27,7 +28,7 @@ class ImageStandardization(keras.layers.Layer):
         The same.
 
     Raises:
-        ValueError: if `epsilon` is not positive.
+        ValueError: if `epsilon` is not positive and finite.
 
     Example:
         >>> import numpy as np
@@ -38,8 +39,8 @@ class ImageStandardization(keras.layers.Layer):
 
     def __init__(self, per_channel: bool = True, epsilon: float = 1e-4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not epsilon > 0:
-            raise ValueError(f"`epsilon` must be positive. Received: {epsilon!r}")
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"`epsilon` must be positive and finite. Received: {epsilon!r}")
         self.per_channel = per_channel
         self.epsilon = epsilon
 

@@ -1,5 +1,6 @@
 """Every channel stretched between two of its own percentiles."""
 
+import math
 from typing import Any
 
 import keras
@@ -27,7 +28,8 @@ class PercentileNormalization(keras.layers.Layer):
         The same.
 
     Raises:
-        ValueError: if the percentiles are out of range or order, or `epsilon` is not positive.
+        ValueError: if the percentiles are out of range or order, or `epsilon` is not positive and
+            finite.
 
     Example:
         >>> import numpy as np
@@ -43,8 +45,8 @@ class PercentileNormalization(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 0 <= low < high <= 100:
             raise ValueError(f"`low` and `high` must be percentiles, 0 <= low < high <= 100. Received: {low}, {high}")
-        if not epsilon > 0:
-            raise ValueError(f"`epsilon` must be positive. Received: {epsilon!r}")
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"`epsilon` must be positive and finite. Received: {epsilon!r}")
         self.low = low
         self.high = high
         self.clip = clip

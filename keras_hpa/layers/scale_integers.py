@@ -1,5 +1,6 @@
 """Integer pixels to numbers from 0 to 1, inside the model."""
 
+import math
 from typing import Any
 
 import keras
@@ -28,7 +29,7 @@ class ScaleIntegers(keras.layers.Layer):
         The same, in the layer's compute dtype.
 
     Raises:
-        ValueError: if `max_value` is not positive, or missing for signed integers.
+        ValueError: if `max_value` is not positive and finite, or missing for signed integers.
 
     Example:
         >>> pixels = np.array([[0, 51, 255]], "uint8")
@@ -38,8 +39,8 @@ class ScaleIntegers(keras.layers.Layer):
 
     def __init__(self, max_value: float | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if max_value is not None and not max_value > 0:
-            raise ValueError(f"`max_value` must be positive or None. Received: {max_value!r}")
+        if max_value is not None and not 0 < max_value < math.inf:
+            raise ValueError(f"`max_value` must be positive and finite, or None. Received: {max_value!r}")
         self.max_value = max_value
 
     def call(self, inputs: Any) -> Any:

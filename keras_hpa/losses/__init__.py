@@ -2,6 +2,7 @@
 
 from keras_hpa.losses.asymmetric_loss import AsymmetricLoss as AsymmetricLoss
 from keras_hpa.losses.binary_crossentropy import BinaryCrossentropy as BinaryCrossentropy
+from keras_hpa.losses.check_number import as_floats as as_floats
 from keras_hpa.losses.class_balanced_crossentropy import ClassBalancedCrossentropy as ClassBalancedCrossentropy
 from keras_hpa.losses.class_balanced_focal_crossentropy import (
     ClassBalancedFocalCrossentropy as ClassBalancedFocalCrossentropy,

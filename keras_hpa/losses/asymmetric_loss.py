@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_hpa.losses.check_number import LARGEST_GAMMA, check_number
 from keras_hpa.losses.multi_label_loss import MultiLabelLoss
 
 
@@ -58,12 +59,9 @@ class AsymmetricLoss(MultiLabelLoss):
         name: str = "asymmetric_loss",
         dtype: str | None = None,
     ) -> None:
-        if not gamma_negative >= 0:
-            raise ValueError(f"`gamma_negative` must be at least 0. Received: {gamma_negative!r}")
-        if not gamma_positive >= 0:
-            raise ValueError(f"`gamma_positive` must be at least 0. Received: {gamma_positive!r}")
-        if not 0 <= margin < 1:
-            raise ValueError(f"`margin` must lie in [0, 1). Received: {margin!r}")
+        check_number("gamma_negative", gamma_negative, below=LARGEST_GAMMA)
+        check_number("gamma_positive", gamma_positive, below=LARGEST_GAMMA)
+        check_number("margin", margin, below=1)
         super().__init__(from_logits=from_logits, label_smoothing=label_smoothing, name=name, dtype=dtype)
         self.gamma_negative = gamma_negative
         self.gamma_positive = gamma_positive

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_hpa.losses.binary_crossentropy import BinaryCrossentropy
+from keras_hpa.losses.check_number import as_floats, check_number
 
 
 @keras.saving.register_keras_serializable("keras_hpa")
@@ -60,11 +61,10 @@ class ClassBalancedCrossentropy(BinaryCrossentropy):
         name: str = "class_balanced_crossentropy",
         dtype: str | None = None,
     ) -> None:
-        counts = np.asarray(class_counts, "float64")
+        counts = as_floats(class_counts)
         if counts.ndim != 1 or not counts.size or not (np.isfinite(counts) & (counts >= 0)).all():
             raise ValueError(f"`class_counts` must hold one number of at least 0 per class. Received: {class_counts!r}")
-        if not 0 <= beta < 1:
-            raise ValueError(f"`beta` must lie in [0, 1). Received: {beta!r}")
+        check_number("beta", beta, below=1)
         super().__init__(from_logits=from_logits, label_smoothing=label_smoothing, name=name, dtype=dtype)
         self.class_counts = counts.tolist()
         self.beta = beta

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_hpa.losses.check_number import LARGEST_GAMMA, check_number
 from keras_hpa.losses.class_balanced_crossentropy import ClassBalancedCrossentropy
 
 
@@ -59,8 +60,7 @@ class ClassBalancedFocalCrossentropy(ClassBalancedCrossentropy):
         name: str = "class_balanced_focal_crossentropy",
         dtype: str | None = None,
     ) -> None:
-        if not gamma >= 0:
-            raise ValueError(f"`gamma` must be at least 0. Received: {gamma!r}")
+        check_number("gamma", gamma, below=LARGEST_GAMMA)
         super().__init__(
             class_counts, beta=beta, from_logits=from_logits, label_smoothing=label_smoothing, name=name, dtype=dtype
         )

@@ -66,7 +66,7 @@ class MacroF1Loss(MultiLabelLoss):
         name: str = "macro_f1_loss",
         dtype: str | None = None,
     ) -> None:
-        if variant not in get_args(_Variant):
+        if not isinstance(variant, str) or variant not in get_args(_Variant):
             raise ValueError(f"`variant` must be one of {get_args(_Variant)}. Received: {variant!r}")
         super().__init__(from_logits=from_logits, label_smoothing=label_smoothing, name=name, dtype=dtype)
         self.variant = variant

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_hpa.losses.check_number import check_number
 from keras_hpa.losses.label_weights import label_weights
 
 
@@ -29,8 +30,7 @@ class MultiLabelLoss(keras.losses.Loss):
         name: str | None = None,
         dtype: str | None = None,
     ) -> None:
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"`label_smoothing` must lie in [0, 1). Received: {label_smoothing!r}")
+        check_number("label_smoothing", label_smoothing, below=1)
         super().__init__(name=name, dtype=dtype)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing

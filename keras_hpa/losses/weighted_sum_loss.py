@@ -6,6 +6,8 @@ from typing import Any, Self
 import keras
 import numpy as np
 
+from keras_hpa.losses.check_number import as_floats
+
 
 @keras.saving.register_keras_serializable("keras_hpa")
 class WeightedSumLoss(keras.losses.Loss):
@@ -49,7 +51,7 @@ class WeightedSumLoss(keras.losses.Loss):
                 raise ValueError(f"`losses` must each have a reduction. Received: {loss.name!r} without one")
         if not losses:
             raise ValueError(f"`losses` must hold at least one loss. Received: {losses!r}")
-        if weights is not None and (len(weights) != len(losses) or not np.isfinite(weights).all()):
+        if weights is not None and (np.shape(weights) != (len(losses),) or not np.isfinite(as_floats(weights)).all()):
             raise ValueError(
                 f"`weights` must hold one finite number for each of {len(losses)} losses. Received: {weights!r}"
             )

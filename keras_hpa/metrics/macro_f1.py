@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_hpa.f_beta import check_zero_division, f_beta
-from keras_hpa.losses import label_weights
+from keras_hpa.losses import as_floats, label_weights
 from keras_hpa.metrics.round_up import round_up
 
 _Average = Literal["macro", "micro", "weighted"]
@@ -80,17 +80,17 @@ class MacroF1(keras.metrics.Metric):
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         self._direction = "up"  # where Keras's callbacks look
-        thresholds = np.asarray(threshold, "float64")
+        thresholds = as_floats(threshold)
         if thresholds.ndim > 1 or not thresholds.size or np.isnan(thresholds).any():
             raise ValueError(f"`threshold` must be a number, or one number per class. Received: {threshold!r}")
-        if num_classes is not None and num_classes < 1:
+        if num_classes is not None and not (isinstance(num_classes, int | np.integer) and num_classes >= 1):
             raise ValueError(f"`num_classes` must be at least 1. Received: {num_classes!r}")
         if thresholds.ndim == 1 and num_classes not in (None, len(thresholds)):
             raise ValueError(
                 f"`threshold` must have one value per class. Received: {len(thresholds)} thresholds "
                 f"and num_classes={num_classes}"
             )
-        if average not in get_args(_Average):
+        if not isinstance(average, str) or average not in get_args(_Average):
             raise ValueError(f"`average` must be one of {get_args(_Average)}. Received: {average!r}")
         self.threshold = thresholds.tolist()
         self.zero_division = check_zero_division(zero_division)

@@ -7,19 +7,19 @@ from typing import Any
 
 import keras
 
-from keras_hpa.layers import GapNetPLPreprocessing
+from keras_hpa.layers import GapNetPLPreprocessing, WarmUpBatchNormalization
 from keras_hpa.models.gapnet_pl_checkpoint import is_checkpoint, load_gapnet_pl_checkpoint
 from keras_hpa.models.gapnet_variants import VARIANTS, block_strides, smallest_size
-from keras_hpa.models.image_input import image_input
+from keras_hpa.models.image_input import check_num_classes, image_input
 from keras_hpa.models.load_weights import load_weights
 from keras_hpa.models.pool_taps import POOLINGS, pool_taps
 
 
 def GapNet(
-    input_shape: tuple[int | None, int | None, int] = (512, 512, 4),
-    num_classes: int = 28,
+    input_shape: tuple[int | None, int | None, int],
+    num_classes: int,
     *,
-    variant: str = "report",
+    variant: str = "light",
     weights: str | os.PathLike[str] | None = None,
     weights_num_classes: int | None = None,
     preprocessing: str | keras.layers.Layer | None = "default",
@@ -43,8 +43,7 @@ def GapNet(
 
     Where a protein lies shows at many scales: fine texture in the first feature maps, the shape of an organelle in
     the deeper ones. GapNet averages each block's output over the image and passes all of them to a small dense head, so
-    it takes images of any size with few parameters. `variant="report"` is the network of the report: 597,388
-    parameters at four channels and 28 classes.
+    it takes images of any size with few parameters.
 
     Layers have stable names: `block1_norm1`, `block1_conv1`, `block1_activation1`, ..., `block1_pool`,
     `block1_dropout`; `tap1`, `tap2`, ... and `taps`; `head_norm1`, `head_dense1`, `head_dropout1`, ...; `logits`,
@@ -54,10 +53,11 @@ def GapNet(
     Args:
         input_shape: height, width, channels; a height or width of `None` takes any size.
         num_classes: the number of classes, of which a sample may have several.
-        variant: which network it is where the options below are left out. `"report"` is the report's. `"light"` halves
-            the image in its first convolution and pads, for 0.29 times the multiply-adds. `"gapnet-pl"` is the
-            network of the paper, with scaled exponential units and no normalisation; its published weights tell the 13
-            classes `GAPNET_PL_CLASS_NAMES`.
+        variant: which network it is where the options below are left out. `"report"` is the report's: 597,388
+            parameters at four channels and 28 classes. `"light"` halves the image in its first convolution and pads,
+            for 0.29 times the multiply-adds, and its statistics follow a short training. `"gapnet-pl"` is the network
+            of the paper, with scaled exponential units and no normalisation; its published weights tell the 13 classes
+            `GAPNET_PL_CLASS_NAMES`.
         weights: a weights file of the same network; the published TensorFlow checkpoint for `"gapnet-pl"`, named by
             its prefix (`"models/gapnet-pl.ckpt"`); or `None` for a random start.
         weights_num_classes: how many classes the network had that `weights` come from, where it is not `num_classes`.
@@ -75,10 +75,10 @@ def GapNet(
             where a convolution has strides.
         activation: name of the activation after each convolution and dense layer. `"selu"` brings its own initialiser
             and alpha dropout with it.
-        normalization: what stands before each convolution and dense layer: `"batch"`, `"group"` (up to eight groups of
-            channels, independent of the batch) or `"none"`.
-        batch_norm_momentum: momentum of the moving statistics. The usual 0.99 needs about 500 steps before they are
-            good; 0.9 suits short trainings.
+        normalization: what stands before each convolution and dense layer: `"batch-warm-up"`
+            (`WarmUpBatchNormalization`), `"batch"` (Keras's, whose statistics lag for hundreds of steps, so that
+            validation does), `"group"` (up to eight groups of channels, independent of the batch) or `"none"`.
+        batch_norm_momentum: momentum of the moving statistics; with `"batch-warm-up"` the largest.
         dropout: rate after each block.
         pooling: `"avg"`, `"max"` or `"avg+max"` of every block over the image.
         head_units: units of the dense layers.
@@ -87,8 +87,8 @@ def GapNet(
         name: the model's name.
 
     Input shape:
-        `(batch, height, width, channels)`, values 0 to 1, or integers as `input_dtype` says. `"report"` needs at least
-        76 pixels a side.
+        `(batch, height, width, channels)`, whatever Keras's image data format is; values 0 to 1, or integers as
+        `input_dtype` says. `"report"` needs at least 76 pixels a side.
 
     Output shape:
         `(batch, num_classes)`, one independent probability per class.
@@ -101,10 +101,10 @@ def GapNet(
         FileNotFoundError: if `weights` names no file.
 
     Example:
-        >>> model = GapNet((128, 128, 4), num_classes=28)
+        >>> model = GapNet((128, 128, 5), num_classes=12)
         >>> model.output_shape
-        (None, 28)
-        >>> model.count_params()
+        (None, 12)
+        >>> GapNet((512, 512, 4), 28, variant="report").count_params()
         597388
 
     References:
@@ -163,7 +163,9 @@ def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooli
             return x
         if options["normalization"] == "group":
             return keras.layers.GroupNormalization(math.gcd(8, x.shape[-1]), name=layer_name)(x)
-        return keras.layers.BatchNormalization(momentum=batch_norm_momentum, name=layer_name)(x)
+        warm_up = options["normalization"] == "batch-warm-up"
+        batch_norm = WarmUpBatchNormalization if warm_up else keras.layers.BatchNormalization
+        return batch_norm(momentum=batch_norm_momentum, name=layer_name)(x)
 
     def drop(x: Any, rate: float, layer_name: str) -> Any:
         dropout = keras.layers.AlphaDropout if options["activation"] == "selu" else keras.layers.Dropout
@@ -175,12 +177,14 @@ def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooli
     for block, (num_filters, depth) in enumerate(zip(options["filters"], options["depths"], strict=True), start=1):
         for number in range(1, depth + 1):
             x = normalize(x, f"block{block}_norm{number}")
-            x = keras.layers.ZeroPadding2D(1, name=f"block{block}_pad{number}")(x) if symmetric else x
+            if symmetric:
+                x = keras.layers.ZeroPadding2D(1, data_format="channels_last", name=f"block{block}_pad{number}")(x)
             x = keras.layers.Conv2D(
                 num_filters,
                 3,
                 strides=block_strides(block, number, options),
                 padding="valid" if symmetric else options["padding"],
+                data_format="channels_last",
                 name=f"block{block}_conv{number}",
                 **_initializer(options),
             )(x)
@@ -188,7 +192,7 @@ def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooli
         if block < num_blocks:
             x = normalize(x, f"block{block}_norm{depth + 1}")
             padding = "valid" if options["padding"] == "valid" else "same"
-            x = keras.layers.MaxPooling2D(2, padding=padding, name=f"block{block}_pool")(x)
+            x = keras.layers.MaxPooling2D(2, padding=padding, data_format="channels_last", name=f"block{block}_pool")(x)
         x = drop(x, options["dropout"], f"block{block}_dropout")
         taps.append(x)
 
@@ -215,13 +219,18 @@ def _load(model: keras.Model, weights: str | os.PathLike[str], variant: str) -> 
 
 
 def _check(options: dict[str, Any], num_classes: int, pooling: str) -> None:
-    if num_classes < 1:
-        raise ValueError(f"`num_classes` must be at least 1. Received: {num_classes!r}")
+    check_num_classes(num_classes)
     if pooling not in POOLINGS:
         raise ValueError(f"`pooling` must be one of {list(POOLINGS)}. Received: {pooling!r}")
-    for key, choices in (("padding", ("valid", "same", "symmetric")), ("normalization", ("batch", "group", "none"))):
+    for key, choices in (
+        ("padding", ("valid", "same", "symmetric")),
+        ("normalization", ("batch-warm-up", "batch", "group", "none")),
+    ):
         if options[key] not in choices:
             raise ValueError(f"`{key}` must be one of {list(choices)}. Received: {options[key]!r}")
+    for key in ("filters", "depths", "head_units", "head_dropout"):
+        if isinstance(options[key], str) or not isinstance(options[key], Sequence):
+            raise ValueError(f"`{key}` must be a list of numbers. Received: {options[key]!r}")
     for key, other in (("depths", "filters"), ("head_dropout", "head_units")):
         if len(options[key]) != len(options[other]):
             raise ValueError(

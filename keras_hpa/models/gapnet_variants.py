@@ -30,7 +30,7 @@ VARIANTS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "head_dropout": (0.3, 0.3),
         },
         # The report's network on half the resolution from its first convolution on: 0.29 times the multiply-adds.
-        "light": _REPORT | {"stem_strides": 2, "padding": "same"},
+        "light": _REPORT | {"stem_strides": 2, "padding": "same", "normalization": "batch-warm-up"},
     }
 )
 """Options of `GapNet` by the name of a variant."""

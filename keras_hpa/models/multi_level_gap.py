@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_hpa.graphs import check_channels_last
 from keras_hpa.models.pool_taps import POOLINGS, pool_taps
 
 _SMALLEST_STRIDE = 4
@@ -48,7 +49,9 @@ def multi_level_gap(
 
     Raises:
         TypeError: if `backbone` is not a functional model of one image.
-        ValueError: if a tap does not exist, is no feature map, or is asked for by stride where the image has no size.
+        ValueError: if the backbone has no feature maps, takes channels first, or ends in tokens, as a vision
+            transformer does, and the taps are not named; if a tap does not exist, is no feature map, or is asked for by
+            stride where the image has no size.
 
     Example:
         >>> backbone = keras.applications.MobileNetV2((96, 96, 3), include_top=False, weights=None)
@@ -65,6 +68,7 @@ def multi_level_gap(
         raise ValueError(f"`pooling` must be one of {list(POOLINGS)}. Received: {pooling!r}")
     if squeeze_excite is not None and squeeze_excite < 1:
         raise ValueError(f"`squeeze_excite` must be at least 1 or None. Received: {squeeze_excite!r}")
+    check_channels_last(backbone, "backbone")
     maps = find_taps(backbone, taps)
     if squeeze_excite is not None:
         maps = [_squeeze_and_excite(x, int(squeeze_excite), f"tap{number}") for number, x in enumerate(maps, start=1)]
@@ -81,8 +85,10 @@ def find_taps(backbone: keras.Model, taps: Sequence[str | int] | None) -> list[A
         if not isinstance(layer, keras.layers.InputLayer | keras.layers.ZeroPadding2D | keras.layers.Cropping2D)
         and len(getattr(layer.output, "shape", ())) == 4
     }
-    if taps is not None and not taps:
-        raise ValueError(f"`taps` must name at least one layer or stride. Received: {taps!r}")
+    if not maps:
+        raise ValueError(f"`backbone` must have feature maps, of rank 4. Received: {backbone.name!r}, which has none")
+    if taps is not None and (not isinstance(taps, Sequence) or isinstance(taps, str) or not taps):
+        raise ValueError(f"`taps` must be a list of at least one layer's name or stride. Received: {taps!r}")
     if taps is not None and all(isinstance(tap, str) for tap in taps):
         by_stride: dict[int, Any] = {}
     else:
@@ -101,6 +107,12 @@ def find_taps(backbone: keras.Model, taps: Sequence[str | int] | None) -> list[A
 
 def _last_of_each_stride(backbone: keras.Model, maps: dict[str, Any]) -> dict[int, Any]:
     height = backbone.inputs[0].shape[1]
+    ranks = [len(getattr(layer.output, "shape", ())) for layer in backbone.layers]
+    if 3 in ranks[-1 - ranks[::-1].index(4) :] and len({x.shape[1:3] for x in maps.values()}) == 1:
+        raise ValueError(
+            "`taps` must be names of layers where the backbone goes on with tokens, as a vision transformer does: only "
+            f"its patches are feature maps, {list(maps)}. Received: {backbone.name!r}"
+        )
     if height is None:
         raise ValueError(
             "`taps` must be names of layers where the backbone's image has no fixed size. "
@@ -114,7 +126,7 @@ def _last_of_each_stride(backbone: keras.Model, maps: dict[str, Any]) -> dict[in
 
 def _squeeze_and_excite(x: Any, ratio: int, name: str) -> Any:
     channels = x.shape[-1]
-    weights = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
+    weights = keras.layers.GlobalAveragePooling2D(data_format="channels_last", keepdims=True, name=f"{name}_squeeze")(x)
     weights = keras.layers.Dense(max(1, channels // ratio), activation="relu", name=f"{name}_reduce")(weights)
     weights = keras.layers.Dense(channels, activation="sigmoid", name=f"{name}_excite")(weights)
     return keras.layers.Multiply(name=f"{name}_weigh")([x, weights])

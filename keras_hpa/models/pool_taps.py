@@ -15,9 +15,8 @@ def pool_taps(taps: Sequence[Any], pooling: str) -> Any:
     """
     pooled = []
     for number, tap in enumerate(taps, start=1):
-        suffix = "_{}" if pooling == "avg+max" else ""
-        if "avg" in pooling:
-            pooled.append(keras.layers.GlobalAveragePooling2D(name=f"tap{number}" + suffix.format("avg"))(tap))
-        if "max" in pooling:
-            pooled.append(keras.layers.GlobalMaxPooling2D(name=f"tap{number}" + suffix.format("max"))(tap))
+        for kind in pooling.split("+"):
+            pool = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}[kind]
+            name = f"tap{number}_{kind}" if pooling == "avg+max" else f"tap{number}"
+            pooled.append(pool(data_format="channels_last", name=name)(tap))
     return keras.layers.Concatenate(name="taps")(pooled) if len(pooled) > 1 else pooled[0]

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.graphs import channel_matrix, inflate_channels, per_channel
-from keras_hpa.layers import ChannelMixer
+from keras_hpa.graphs import channel_matrix, check_channels_last, inflate_channels, layers_by_path, per_channel
+from keras_hpa.layers import ChannelMixer, WarmUpBatchNormalization
 from keras_hpa.models.application_scaling import application_names, application_scaling
 from keras_hpa.models.gapnet import GapNet
-from keras_hpa.models.image_input import image_input
+from keras_hpa.models.image_input import check_num_classes, image_input
 from keras_hpa.models.imagenet_weights_error import imagenet_weights_error
 from keras_hpa.models.load_weights import load_weights
 from keras_hpa.models.multi_level_gap import multi_level_gap
@@ -24,19 +24,20 @@ _GAPNET_PL_TAPS = ("block1_pool", "block2_pool", "block3_activation3")
 
 
 def PretrainedClassifier(
-    backbone: str | keras.Model = "InceptionResNetV2",
-    input_shape: tuple[int | None, int | None, int] = (299, 299, 4),
-    num_classes: int = 28,
+    backbone: str | keras.Model,
+    input_shape: tuple[int | None, int | None, int],
+    num_classes: int,
     *,
     weights: str | os.PathLike[str] | None = "imagenet",
-    adapter: str = "mixer",
+    adapter: str = "inflate",
     matrix: str | Sequence[Sequence[float]] | npt.NDArray[Any] | None = None,
     trainable_matrix: bool = False,
     inflate_method: str | npt.NDArray[Any] = "copy",
-    head: str = "report",
+    head: str = "multi-level",
     taps: Sequence[str | int] | None = None,
     pooling: str = "avg",
     dropout: float = 0.5,
+    batch_norm_momentum: float | str | None = "default",
     input_dtype: str = "float32",
     max_value: float | None = None,
     classifier_activation: str | None = "sigmoid",
@@ -44,9 +45,10 @@ def PretrainedClassifier(
 ) -> keras.Model:
     """Builds a multi-label classifier of any number of channels on a network that was trained on other images.
 
-    The defaults are the report's second model: four channels mixed to three, batch normalisation,
-    InceptionResNetV2, a 1x1 convolution of 128 filters and a dense head; 58,742,664 parameters besides the mixer's
-    constants at (299, 299, 4). The other heads scale pixels as the backbone had them in its training.
+    The report's second model is `PretrainedClassifier("InceptionResNetV2", (299, 299, 4), 28, adapter="mixer",
+    matrix="report", head="report")`: four channels mixed to three, batch normalisation, InceptionResNetV2, a 1x1
+    convolution of 128 filters and a dense head; 58,742,664 parameters besides the mixer's constants. The other heads
+    scale pixels as the backbone had them in its training.
 
     Layers have stable names: `image`, `mixer`, `input_norm` or `preprocessing`, `backbone`, `head_conv`,
     `head_dense1`, `logits`, `probabilities`. To train the head first and everything afterwards:
@@ -56,7 +58,8 @@ def PretrainedClassifier(
     Args:
         backbone: name of a network of `keras.applications`, such as `"InceptionResNetV2"` or `"MobileNetV2"`;
             `"GapNet-PL"`, which was trained on cells; or any functional `keras.Model` that ends in feature maps and
-            takes images scaled 0 to 1. Such a model is used as it is, not copied, unless its channels are inflated.
+            takes images scaled 0 to 1, channels last. Such a model is used as it is, not copied, unless its channels
+            are inflated.
         input_shape: height, width, channels.
         num_classes: the number of classes, of which a sample may have several.
         weights: of the backbone: `"imagenet"`, which Keras downloads; a weights file of the backbone without its top,
@@ -66,15 +69,19 @@ def PretrainedClassifier(
             more filters in the backbone's first convolution (`inflate_channels`). `"GapNet-PL"` takes red, green, blue,
             yellow as they are.
         matrix: the mixer's, of shape (channels, the backbone's channels); `"report"` and `"kernel"` are for red, green,
-            blue, yellow. `None` takes `"report"` for four channels to three, and no mixer for equal numbers.
+            blue, yellow. `None` is no mixer, for equal numbers.
         trainable_matrix: whether the mixer learns.
         inflate_method: `method` of `inflate_channels`: what the new channels' filters start from.
-        head: `"report"`: batch normalisation before the backbone, convolution, flattening, dense layer. `"gap"`: the
-            mean of the last feature maps. `"multi-level"`: means of many depths (`multi_level_gap`), a dense layer of
-            256.
+        head: `"multi-level"`: means of many depths (`multi_level_gap`), a dense layer of 256. `"gap"`: the mean of the
+            last feature maps. `"report"`: batch normalisation before the backbone, convolution, flattening, dense
+            layer.
         taps: for `"multi-level"`: which depths, as in `multi_level_gap`.
         pooling: for `"gap"` and `"multi-level"`: `"avg"`, `"max"` or `"avg+max"`.
         dropout: rate of the head's dropout.
+        batch_norm_momentum: momentum of every BatchNormalization of the backbone; `None` leaves them as they are.
+            Keras's .99, and .999 in MobileNetV2, let validation lag for hundreds or thousands of steps. `"default"` is
+            0.9 for a network named by `backbone`, and `None` with `head="report"` or a model of one's own. Those of
+            the head `"multi-level"` warm up (`WarmUpBatchNormalization`).
         input_dtype: the dtype of the images. Floats are taken as they are, 0 to 1; with an integer dtype (`"uint8"`,
             `"uint16"`) the model divides by `max_value` itself, in layer `scale`. Hand the model what it was built
             for: Keras casts bytes to floats, and floats to bytes, without a warning.
@@ -83,7 +90,7 @@ def PretrainedClassifier(
         name: the model's name.
 
     Input shape:
-        `(batch, height, width, channels)`, values 0 to 1, or integers as `input_dtype` says.
+        `(batch, height, width, channels)`; values 0 to 1, or integers as `input_dtype` says.
 
     Output shape:
         `(batch, num_classes)`, one independent probability per class.
@@ -92,21 +99,22 @@ def PretrainedClassifier(
         A functional `keras.Model` in which the backbone is one layer, `model.get_layer("backbone")`.
 
     Raises:
-        ValueError: if an option is unknown or does not go with the backbone, or the image is too small for it.
+        ValueError: if an option is unknown or does not go with the backbone, the image is too small for it, or the
+            backbone takes its channels first, as those of `keras.applications` do under Keras's image data format
+            "channels_first".
         FileNotFoundError: if `weights` names no file, or ImageNet weights cannot be downloaded; the message says which
             file Keras wants and where to put it.
         OSError: if a weights file is damaged.
 
     Example:
-        >>> model = PretrainedClassifier("MobileNetV2", (96, 96, 4), num_classes=5, weights=None)
+        >>> model = PretrainedClassifier("MobileNetV2", (96, 96, 3), 5, weights=None, adapter="mixer", head="report")
         >>> [layer.name for layer in model.layers[:4]]
-        ['image', 'mixer', 'input_norm', 'backbone']
-        >>> model = PretrainedClassifier("MobileNetV2", (96, 96, 4), weights=None, adapter="inflate", head="gap")
+        ['image', 'input_norm', 'backbone', 'head_conv']
+        >>> model = PretrainedClassifier("MobileNetV2", (96, 96, 2), 5, weights=None, head="gap")
         >>> [layer.name for layer in model.layers]
         ['image', 'preprocessing', 'backbone', 'tap1', 'head_dropout1', 'logits', 'probabilities']
     """
-    if num_classes < 1:
-        raise ValueError(f"`num_classes` must be at least 1. Received: {num_classes!r}")
+    check_num_classes(num_classes)
     for argument, value, choices in (
         ("adapter", adapter, _ADAPTERS),
         ("head", head, _HEADS),
@@ -120,8 +128,19 @@ def PretrainedClassifier(
     if head != "multi-level" and taps is not None:
         raise ValueError(f'`taps` belong to `head="multi-level"`. Received: {taps!r} with head {head!r}')
 
+    if batch_norm_momentum == "default":
+        batch_norm_momentum = None if head == "report" or isinstance(backbone, keras.Model) else 0.9
+    if isinstance(batch_norm_momentum, str) or not 0 <= (batch_norm_momentum or 0) < 1:
+        raise ValueError(
+            '`batch_norm_momentum` must be "default", None, or a number of at least 0 and below 1. '
+            f"Received: {batch_norm_momentum!r}"
+        )
     inputs, x = image_input(input_shape, input_dtype, max_value)
     network = _network(backbone, input_shape, weights)
+    check_channels_last(network, "backbone")
+    for _, layer in layers_by_path(network):
+        if batch_norm_momentum is not None and isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = batch_norm_momentum
     scale, offset, order = _scaling(backbone, head)
     channels, known = input_shape[2], network.inputs[0].shape[-1]
     shares = np.eye(known, dtype="float32")
@@ -130,7 +149,11 @@ def PretrainedClassifier(
         if channels != known or not isinstance(inflate_method, str) or list(order) != sorted(order):
             network = inflate_channels(network, channels, method=shares[:, order] if len(order) else shares)
     else:
-        matrix = _default_matrix(matrix, channels, known)
+        if matrix is None and channels != known:
+            raise ValueError(
+                f"`matrix` must be given where {channels} channels are mixed to {known}, of shape "
+                f"{(channels, known)}. Received: None"
+            )
         x = x if matrix is None else ChannelMixer(matrix, trainable=trainable_matrix, name="mixer")(x)
         if list(order) != sorted(order):
             network = inflate_channels(network, known, method=shares[:, order])
@@ -140,7 +163,8 @@ def PretrainedClassifier(
         x = keras.layers.Rescaling(
             per_channel(scale, shares).tolist(), per_channel(offset, shares).tolist(), name="preprocessing"
         )(x)
-    x = _head(x, network, head, _GAPNET_PL_TAPS if taps is None and backbone == "GapNet-PL" else taps, pooling, dropout)
+    taps = _GAPNET_PL_TAPS if taps is None and backbone == "GapNet-PL" else taps
+    x = _head(x, network, head, taps, pooling, dropout)
     x = keras.layers.Dense(int(num_classes), name="logits")(x)
     # Probabilities stay in single precision whatever the rest computes in.
     outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(x)
@@ -170,6 +194,12 @@ def _network(
             f'`backbone` must be a keras.Model, "GapNet-PL" or a network of keras.applications: {application_names()}. '
             f"Received: {backbone!r}"
         )
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "`backbone` must take its channels last, and keras.applications builds by Keras's image data format: call "
+            'keras.config.set_image_data_format("channels_last") before. '
+            f"Received: {backbone!r} under {keras.config.image_data_format()!r}"
+        )
     build = getattr(keras.applications, backbone)
     arguments: dict[str, Any] = {"include_top": False, "input_shape": (*input_shape[:2], 3)}
     try:
@@ -196,32 +226,21 @@ def _scaling(
     return application_scaling(backbone)
 
 
-def _default_matrix(matrix: Any, channels: int, known: int) -> Any:
-    if matrix is None and channels != known:
-        if (channels, known) != (4, 3):
-            raise ValueError(
-                f"`matrix` must be given where {channels} channels are mixed to {known}, of shape "
-                f"{(channels, known)}. Received: None"
-            )
-        return "report"
-    return matrix
-
-
 def _head(
     x: Any, network: keras.Model, head: str, taps: Sequence[str | int] | None, pooling: str, dropout: float
 ) -> Any:
     if head == "multi-level":
         x = multi_level_gap(network, taps, pooling=pooling, name="backbone")(x)
-        x = keras.layers.BatchNormalization(name="head_norm1")(x)
+        x = WarmUpBatchNormalization(name="head_norm1")(x)
         x = keras.layers.Dropout(dropout, name="head_dropout1")(x)
         x = keras.layers.Dense(256, activation="relu", name="head_dense1")(x)
-        x = keras.layers.BatchNormalization(name="head_norm2")(x)
+        x = WarmUpBatchNormalization(name="head_norm2")(x)
         return keras.layers.Dropout(dropout, name="head_dropout2")(x)
     x = network(x)
     if head == "gap":
         return keras.layers.Dropout(dropout, name="head_dropout1")(pool_taps([x], pooling))
-    x = keras.layers.Conv2D(128, 1, activation="relu", name="head_conv")(x)
-    x = keras.layers.Flatten(name="head_flatten")(x)
+    x = keras.layers.Conv2D(128, 1, activation="relu", data_format="channels_last", name="head_conv")(x)
+    x = keras.layers.Flatten("channels_last", name="head_flatten")(x)
     x = keras.layers.Dropout(dropout, name="head_dropout1")(x)
     x = keras.layers.Dense(512, activation="relu", name="head_dense1")(x)
     return keras.layers.Dropout(dropout, name="head_dropout2")(x)

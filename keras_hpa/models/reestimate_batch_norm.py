@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_hpa.graphs import layers_by_path
 
@@ -17,7 +18,8 @@ def reestimate_batch_norm(
 
     With its usual momentum of 0.99 a moving average needs about 500 steps to forget where it began. A network that
     was trained for fewer is right in training and wrong in `predict`. This runs `data` through the model once, without
-    dropout and without learning, and keeps the plain averages of what each layer saw. Frozen layers keep theirs.
+    dropout and without learning, and keeps the plain averages of what each layer saw, also of layers inside a layer
+    that somebody wrote. Frozen layers keep theirs.
 
     Args:
         model: the model; it is changed in place.
@@ -30,7 +32,7 @@ def reestimate_batch_norm(
         `model`.
 
     Raises:
-        ValueError: if there is no batch.
+        ValueError: if there is no batch, or a batch or weight is not finite, which leaves the model as it was.
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
@@ -42,24 +44,49 @@ def reestimate_batch_norm(
         Izmailov et al., Averaging weights leads to wider optima and better generalization, UAI 2018 (section 3.2).
     """
     batches = [data] if hasattr(data, "shape") else _batches(data)
-    layers = [layer for _, layer in layers_by_path(model)]
-    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
-    dropouts = [layer for layer in layers if hasattr(layer, "rate")]
+    layers = dict(layers_by_path(model))
+    norms = {
+        path: layer
+        for path, layer in layers.items()
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.built and layer.trainable
+    }
+    dropouts = [layer for layer in layers.values() if hasattr(layer, "rate")]
+    statistics = [weight for norm in norms.values() for weight in (norm.moving_mean, norm.moving_variance)]
+    old = [keras.ops.convert_to_numpy(weight) for weight in statistics]
+    means = [np.zeros(weight.shape) for weight in statistics]
     progress = keras.utils.Progbar(steps or (len(data) if isinstance(data, Sized) else None), verbose=verbose)
     seen = 0
-    with _restored(norms, "momentum"), _restored(dropouts, "rate"):
-        for dropout in dropouts:
-            dropout.rate = 0.0
-        for batch in islice(batches, steps):
-            images = keras.ops.convert_to_tensor(batch[0] if isinstance(batch, tuple) else batch)
-            # A batch weighs as much as its share of what was seen: the moving average becomes a plain one.
-            for norm in norms:
-                norm.momentum = seen / (seen + len(images))
-            model(images, training=True)
-            seen += len(images)
-            progress.add(1)
-    if not seen:
-        raise ValueError(f"`data` must have at least one batch and `steps` be at least 1. Received: steps={steps!r}")
+    try:
+        with _restored(list(norms.values()), "momentum"), _restored(dropouts, "rate"):
+            for dropout in dropouts:
+                dropout.rate = 0.0
+            for norm in norms.values():
+                norm.momentum = 0.0
+                # Zero times NaN would stay NaN.
+                norm.moving_mean.assign(keras.ops.zeros_like(norm.moving_mean))
+                norm.moving_variance.assign(keras.ops.ones_like(norm.moving_variance))
+            for number, batch in enumerate(islice(batches, steps)):
+                images = keras.ops.convert_to_tensor(batch[0] if isinstance(batch, tuple) else batch)
+                model(images, training=True)
+                found = [keras.ops.convert_to_numpy(weight) for weight in statistics]
+                for path, values in zip((path for path in norms for _ in range(2)), found, strict=True):
+                    if not np.isfinite(values).all():
+                        raise ValueError(
+                            f"`data` and the weights must be finite, and the statistics of layer {path!r} are not. "
+                            f"Received: batch {number}"
+                        )
+                # A batch weighs as much as its share of what was seen.
+                seen += len(images)
+                means = [mean + (new - mean) * len(images) / seen for mean, new in zip(means, found, strict=True)]
+                progress.add(1)
+        if not seen:
+            raise ValueError(
+                f"`data` must have at least one batch and `steps` be at least 1. Received: steps={steps!r}"
+            )
+        old = means
+    finally:
+        for weight, values in zip(statistics, old, strict=True):
+            weight.assign(values)
     return model
 
 

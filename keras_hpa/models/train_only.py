@@ -22,8 +22,9 @@ def train_only(
 
     Args:
         model: the model; it is changed in place.
-        layers: names of the layers that learn, or patterns with `*` and `?`. A layer of a model within the model is
-            named by its path, `"backbone/block5_conv1"`; the name of the inner model stands for all of its layers.
+        layers: names of the layers that learn, or patterns with `*` and `?`. A layer of a model within the model, or of
+            a layer that has layers of its own, is named by its path, `"backbone/block5_conv1"`; the name of the inner
+            model stands for all of its layers.
         freeze: names or patterns that stay frozen although `layers` names them.
         batch_norm: `False` keeps every BatchNormalization frozen, which then uses its moving statistics in training
             too: the way to fine-tune a pretrained network on small batches.
@@ -51,11 +52,19 @@ def train_only(
                 f"{[layer.name for layer in model.layers]}. Received: {pattern!r}"
             )
     model.trainable = True
-    for path, layer in paths:
+
+    def learns(path: str, layer: keras.layers.Layer) -> bool:
         named = any(_matches(path, pattern) for pattern in wanted)
         held = any(_matches(path, pattern) for pattern in unwanted)
-        normalizes = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = named and not held and (batch_norm or not normalizes)
+        return named and not held and (batch_norm or not isinstance(layer, keras.layers.BatchNormalization))
+
+    for path, layer in paths:
+        layer.trainable = learns(path, layer)
+        # Keras asks nothing inside a frozen layer: one in which a layer learns is itself frozen weight by weight.
+        if not layer.trainable and any(learns(*other) for other in paths if other[0].startswith(path + "/")):
+            layer.trainable = True
+            for weight in layer.weights:
+                weight.trainable = False
     return model
 
 

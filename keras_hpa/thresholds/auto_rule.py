@@ -65,7 +65,7 @@ class Auto:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.absent_classes not in get_args(_AbsentClasses):
+        if not isinstance(self.absent_classes, str) or self.absent_classes not in get_args(_AbsentClasses):
             raise ValueError(
                 f"`absent_classes` must be one of {get_args(_AbsentClasses)}. Received: {self.absent_classes!r}"
             )

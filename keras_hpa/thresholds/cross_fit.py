@@ -115,7 +115,7 @@ def cross_fit_predict(
     if len(y_score) < 2:
         raise ValueError(f"`scores` must be those of at least two samples. Received: {len(y_score)}")
     predicted = np.empty(y_true.shape, np.uint8)
-    halves = stratified_split(y_true, 0.5, None if groups is None else list(groups), seed=seed)
+    halves = stratified_split(y_true, 0.5, groups, seed=seed)
     for here, there in (halves, halves[::-1]):
         predicted[there] = clone(calibrator).fit(y_score[here], y_true[here]).predict(y_score[there])
     return predicted

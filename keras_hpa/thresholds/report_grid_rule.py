@@ -1,7 +1,9 @@
 """The rule of the report: a grid of a thousand thresholds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +35,7 @@ class ReportGrid:
     intercept: float = 1e-4
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.intercept):
+        if not (isinstance(self.intercept, Real) and math.isfinite(self.intercept)):
             raise ValueError(f"`intercept` must be finite. Received: {self.intercept!r}")
 
     def find_thresholds(self, classes: Sequence[ClassScores]) -> npt.NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """What a threshold rule is, and the checks of its options."""
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
@@ -8,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.losses import as_floats
 from keras_hpa.thresholds.class_scores import ClassScores
 
 
@@ -53,7 +55,7 @@ def where_present(
 
 def check_positive(name: str, value: Any) -> None:
     """Raises ValueError unless the option is a finite number above 0."""
-    if not (isinstance(value, Real) and 0 < float(value) < 1e100):
+    if not (isinstance(value, Real) and 0 < value < math.inf and math.log10(value) < 100):  # type: ignore[operator]
         raise ValueError(f"`{name}` must be finite and more than 0. Received: {value!r}")
 
 
@@ -69,10 +71,7 @@ def check_per_class(name: str, value: Any, *, highest: float) -> float | tuple[f
     Raises:
         ValueError: if the option is neither, or a number is not in 0 to the highest.
     """
-    try:
-        numbers = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        numbers = np.full(1, np.nan)
+    numbers = as_floats(value)
     if numbers.ndim > 1 or not numbers.size or not ((numbers >= 0) & (numbers <= highest)).all():
         raise ValueError(f"`{name}` must hold numbers from 0 to {highest}, one or one per class. Received: {value!r}")
     return tuple(numbers.tolist()) if numbers.ndim else float(numbers)

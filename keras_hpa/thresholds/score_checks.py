@@ -59,7 +59,9 @@ def check_labels(
         ValueError: if the shape differs from that of the scores or a label is not 0, 1 or -1.
     """
     if y_true is None:
-        raise ValueError("`y_true` must be given: `fit` requires y to be passed, but the target y is None")
+        raise ValueError(
+            "`y_true` must be given: `fit` requires y to be passed, but the target y is None. Received: None"
+        )
     if isinstance(y_true, np.ma.MaskedArray):
         y_true = np.where(np.ma.getmaskarray(y_true), -1.0, y_true.data)
     labels = as_numbers("y_true", y_true)
@@ -90,7 +92,9 @@ def check_weights(sample_weight: npt.ArrayLike | None, num_samples: int) -> npt.
     """
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, np.float64)
+    if np.ma.is_masked(sample_weight):
+        raise ValueError("`sample_weight` must not be masked; what counts for nothing is 0. Received: a masked array")
+    weights = as_numbers("sample_weight", sample_weight).astype(np.float64)
     if weights.shape != (num_samples,):
         raise ValueError(f"`sample_weight` must have shape ({num_samples},). Received: shape {weights.shape}")
     wrong = ~(np.isfinite(weights) & (weights >= 0))
@@ -99,8 +103,8 @@ def check_weights(sample_weight: npt.ArrayLike | None, num_samples: int) -> npt.
         raise ValueError(f"`sample_weight` must be finite and not negative. Received: {weights[row]} in row {row}")
     with np.errstate(over="ignore"):
         total = weights.sum()
-    if not 0 < total < np.inf:
-        raise ValueError(f"`sample_weight` must have a finite sum above zero. Received: a sum of {total}")
+    if not 0 < total < 1e100:
+        raise ValueError(f"`sample_weight` must have a sum above zero and below 1e100. Received: a sum of {total}")
     return weights
 
 
@@ -112,13 +116,13 @@ def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray:
     """
     if hasattr(values, "toarray"):
         raise TypeError(f"`{name}` must be dense; sparse input is not supported. Received: {type(values).__name__}")
-    array = np.asarray(values)
-    if array.dtype == object:
-        try:
+    try:
+        array = np.asarray(values)
+        if array.dtype == object:
             known = [np.nan if is_missing(value) else value for value in array.ravel()]
             array = np.array(known, np.float64).reshape(array.shape)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"`{name}` must hold numbers. Received: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`{name}` must hold numbers. Received: {error}") from error
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
         raise TypeError(f"`{name}` must hold numbers. Received: dtype {array.dtype}")
     return array

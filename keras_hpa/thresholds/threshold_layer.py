@@ -1,6 +1,7 @@
 """Thresholds as the last layer of a model."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import keras
@@ -45,14 +46,14 @@ class ThresholdLayer(keras.layers.Layer):
     ) -> None:
         if np.ndim(np.array(thresholds, object)) != 1 or len(thresholds) == 0:
             raise ValueError(f"`thresholds` must be a list of one number per class. Received: {thresholds!r}")
-        values = np.array([np.inf if one is None else one for one in thresholds])
-        if values.dtype.kind not in "fiu" or np.isnan(values).any():
+        if not all(one is None or (isinstance(one, Real) and not np.isnan(one)) for one in thresholds):
             raise ValueError(f"`thresholds` must hold numbers or None. Received: {thresholds!r}")
+        values = np.array([np.inf if one is None else one for one in thresholds], np.float64)
         super().__init__(**{"dtype": "float32", "autocast": False, "trainable": False} | kwargs)
         self.thresholds = [None if np.isposinf(one) else float(one) for one in values]
         self.at_least_one = at_least_one
         self.from_logits = from_logits
-        self._rounded = round_up(values.astype(np.float64), np.float32)
+        self._rounded = round_up(values, np.float32)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         if input_shape[-1] != len(self.thresholds):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from keras_hpa.data import read_image, read_stack
+from keras_hpa.data import png, read_image, read_stack, tiff
 
 
 def _noise(shape, dtype):
@@ -207,7 +207,7 @@ def test_tiff_whose_pages_loop_is_refused(tmp_path):
 
 
 def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_hpa.data.tiff.SPARE_BYTES", 1000)
+    monkeypatch.setattr(tiff, "SPARE_BYTES", 1000)
     tifffile.imwrite(tmp_path / "b.tif", np.zeros((100, 200), "uint8"))
     (tmp_path / "a.tif.gz").write_bytes(gzip.compress((tmp_path / "b.tif").read_bytes()))
     with pytest.raises(ValueError, match=r"a\.tif\.gz.*unpacks to more than 1200"):
@@ -232,7 +232,7 @@ def test_both_decoders_of_png_agree(tmp_path, monkeypatch):
         image.fromarray(_noise(size, "uint8")).save(tmp_path / f"{number}.png", interlace=bool(number % 2))
         first = read_image(tmp_path / f"{number}.png")
         with monkeypatch.context() as patch:
-            patch.setattr("keras_hpa.data.png.kornia", None)
+            patch.setattr(png, "kornia", None)
             np.testing.assert_array_equal(read_image(tmp_path / f"{number}.png"), first)
         np.testing.assert_array_equal(first, _noise(size, "uint8"))
 

@@ -1,5 +1,8 @@
 """What readers once took for something else without a word: each is read right or refused."""
 
+import tracemalloc
+
+import keras
 import numpy as np
 import pytest
 import tifffile
@@ -7,112 +10,16 @@ import tifffile
 from keras_hpa.data import (
     ArraySource,
     ChannelFiles,
+    ChannelGain,
     ChannelStacks,
     MultiChannelSequence,
+    PackedSource,
     near_duplicate_groups,
-    read_image,
-    read_stack,
     validate,
 )
+from keras_hpa.data.resizing import resize_image
 
 STACK = np.random.default_rng(0).integers(1, 60_000, (5, 64, 48)).astype("uint16")
-LAST = np.moveaxis(STACK, 0, -1)
-
-
-def _declares_more(path):
-    tifffile.imwrite(path, STACK[:3], ome=True, metadata={"axes": "CYX"})
-    content = path.read_bytes()
-    assert b'SizeC="3"' in content
-    path.write_bytes(content.replace(b'SizeC="3"', b'SizeC="5"'))
-
-
-def _truncated(path):
-    tifffile.imwrite(path, STACK, ome=True)
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def _pages(*pages, **options):
-    def write(path):
-        with tifffile.TiffWriter(path) as file:
-            for page in pages:
-                file.write(page, contiguous=False, **options)
-
-    return write
-
-
-def _two_compressions(path):
-    with tifffile.TiffWriter(path) as file:
-        file.write(STACK[0])
-        file.write(STACK[1, :32], compression="zlib")
-
-
-def _thumbnail_first(path):
-    with tifffile.TiffWriter(path) as file:
-        file.write(STACK[0, ::8, ::8], subfiletype=1)
-        file.write(STACK[0], subfiletype=0)
-
-
-def _image(array, **options):
-    return lambda path: tifffile.imwrite(path, array, **options)
-
-
-BYTES = (LAST >> 8).astype("uint8")
-
-
-@pytest.mark.parametrize(
-    ("write", "expected"),
-    [
-        pytest.param(_image(LAST), LAST, id="axes: the smallest one last"),
-        pytest.param(_image(STACK), LAST, id="axes: the smallest one first"),
-        pytest.param(_image(STACK, byteorder=">"), LAST, id="byte order: big-endian file"),
-        pytest.param(_image(STACK, ome=True, metadata={"axes": "CYX"}), LAST, id="zeros: a whole OME-TIFF"),
-        pytest.param(_pages(*STACK[:4]), LAST[..., :4], id="series: pages one by one"),
-        pytest.param(_thumbnail_first, LAST[..., :1], id="series: a thumbnail first"),
-        pytest.param(_image(STACK[0], photometric="miniswhite"), 65535 - LAST[..., :1], id="meaning: 0 is white"),
-        pytest.param(
-            _image(STACK[0], extratags=[(274, 3, 1, 3, True)]), LAST[::-1, ::-1, :1], id="meaning: orientation"
-        ),
-    ],
-)
-def test_read_right(tmp_path, write, expected):
-    write(tmp_path / "a.tif")
-    np.testing.assert_array_equal(read_stack(tmp_path / "a.tif")[0], expected)
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        pytest.param(_declares_more, "declares 5 planes", id="zeros: more planes than pages"),
-        pytest.param(_truncated, "truncated", id="zeros: one byte short"),
-        *(
-            pytest.param(_image(STACK, metadata={"axes": f"{axis}YX"}), f"it has {axis}=5", id=f"axes: {axis}")
-            for axis in "RPAHMVLEZT"
-        ),
-        pytest.param(_image(np.zeros((1000, 16, 16), "uint8")), "axes must be", id="axes: 1,000 frames"),
-        pytest.param(_pages(STACK[0], BYTES[..., 1]), "holds 2 images", id="series: two types"),
-        pytest.param(_pages(STACK[0], STACK[1, :32]), "holds 2 images", id="series: two sizes"),
-        pytest.param(_two_compressions, "holds 2 images", id="series: two compressions and sizes"),
-        pytest.param(_image(BYTES[..., :4], photometric="separated"), "colours", id="meaning: CMYK"),
-        pytest.param(_image(BYTES[..., :3], photometric="cielab"), "colours", id="meaning: CIELab"),
-        pytest.param(
-            _image(BYTES[..., :4], photometric="rgb", extrasamples=["unassalpha"]), "transparency", id="meaning: alpha"
-        ),
-        pytest.param(_image(STACK[0] > 9, photometric="minisblack"), "bool|bits", id="bits: 1"),
-    ],
-)
-def test_refused(tmp_path, write, message):
-    write(tmp_path / "a.tif")
-    with pytest.raises(ValueError, match=rf"a\.tif.*({message})"):
-        read_stack(tmp_path / "a.tif")
-
-
-@pytest.mark.parametrize(("name", "format_"), [("a.png", "PNG"), ("a.jpg", "MPO")])
-def test_several_frames_are_refused(tmp_path, name, format_):
-    image = pytest.importorskip("PIL.Image")
-    first, second = (image.fromarray(np.ascontiguousarray(BYTES[..., number])) for number in (0, 1))
-    first.save(tmp_path / name, format=format_, save_all=True, append_images=[second])
-    with pytest.raises(ValueError, match="several images"):
-        read_image(tmp_path / name)
 
 
 def _write_named(path, *names):
@@ -144,6 +51,41 @@ def test_byte_order_of_arrays(dtype, image_size):
     np.testing.assert_allclose(batch, 7, rtol=1e-6)  # floats are resized with weights of float32
 
 
+@pytest.mark.parametrize("dtype", [">u2", ">i2", ">u8", ">f4", ">f8", "<u2"])
+@pytest.mark.parametrize("image_size", [None, 8])
+def test_byte_order_of_packs(tmp_path, dtype, image_size):
+    images = np.random.default_rng(0).integers(0, 99, (3, 16, 16, 2)).astype(dtype)
+    packed = PackedSource.build(ArraySource(images), tmp_path / "pack", image_size=image_size, verbose=0)
+    plain = MultiChannelSequence(ArraySource(images.astype(images.dtype.newbyteorder("="))), image_size=image_size)
+    assert packed.dtype.isnative
+    assert packed.dtype == images.dtype.newbyteorder("=")
+    np.testing.assert_array_equal(packed.read(2), resize_image(images[2].astype(packed.dtype), (image_size or 16,) * 2))
+    if packed.dtype.kind == "f" or packed.dtype == np.uint16:
+        np.testing.assert_array_equal(np.asarray(MultiChannelSequence(packed)[0]), np.asarray(plain[0]))
+
+
+@pytest.mark.parametrize("dtype", [">u2", ">i4", ">f4", ">f2"])
+def test_byte_order_through_augmentation_and_a_network(dtype):
+    images = np.random.default_rng(0).integers(0, 99, (4, 8, 8, 2)).astype(dtype)
+    model = keras.Sequential([keras.Input((8, 8, 2)), keras.layers.GlobalAveragePooling2D()])
+    batches = MultiChannelSequence(ArraySource(images), dtype="source", batch_size=2, augment=lambda image, rng: image)
+    np.testing.assert_allclose(model.predict(batches, verbose=0), images.astype(float).mean(axis=(1, 2)), rtol=2e-3)
+
+
+@pytest.mark.parametrize("dtype", ["uint64", "int64", "uint32", "int32", "uint16", "int8"])
+@pytest.mark.parametrize("gain", [0.0, 3.0])
+def test_gain_keeps_inside_the_range_of_a_type(dtype, gain):
+    limits = np.iinfo(dtype)
+    image = np.array([limits.min, limits.max // 2, limits.max], dtype).reshape(1, 3, 1)
+    for seed in range(20):
+        changed = ChannelGain(gain, offset=0.0 if gain == 0 else 0.3)(image, np.random.default_rng(seed))
+        assert changed.dtype == dtype
+        assert (np.diff(changed[0, :, 0].astype(object)) >= 0).all()  # what overflows comes back from the other end
+        if gain == 0:
+            assert changed[0, 0, 0] == limits.min
+            assert changed[0, 2, 0] == limits.max
+
+
 @pytest.mark.parametrize("dtype", ["uint64", "int64", "uint32", "int32", "int8"])
 def test_resizing_keeps_the_ends_of_a_type(dtype):
     for value in (np.iinfo(dtype).min, np.iinfo(dtype).max):
@@ -168,6 +110,10 @@ def test_five_channels_and_more_are_resized_as_each_alone(num_channels):
         (["a", "./a"], "repeat"),
         (["x/a", "x//a"], "repeat"),
         (["a", "x/../a"], "lead out"),
+        (["a", "././a"], "repeat"),
+        (["x/a", "x/./a"], "repeat"),
+        (["x/a", "x\\a"], "repeat"),
+        (["a", "/a"], "lead out"),
         ([1, 2], "Received: 1"),
         ("ab", "list"),
     ],
@@ -208,3 +154,15 @@ def test_validate_goes_on(image, message):
     ((sample, error),) = validate(One(), verbose=0).errors
     assert sample == "a"
     assert message in error
+
+
+@pytest.mark.parametrize("value", [0, 7])
+def test_8000_samples_that_are_blank_take_little_memory(value):
+    """All pairs at once would take 3.2 GB."""
+    source = ArraySource(np.full((8000, 8, 8, 1), value, "uint8"))
+    tracemalloc.start()
+    groups = near_duplicate_groups(source, workers=1, verbose=0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (groups == 0).all()
+    assert peak < 100e6

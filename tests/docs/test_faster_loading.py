@@ -20,7 +20,7 @@ def test_packed():
     # --8<-- [end:pack]
     # --8<-- [start:sequence]
     sequence = packed.batches(batch_size=32, shuffle=True, dtype="source")
-    model = keras_hpa.GapNet((256, 256, 4), num_classes=28, variant="light", input_dtype="uint8")
+    model = keras_hpa.GapNet((256, 256, 4), num_classes=28, input_dtype="uint8")
     # --8<-- [end:sequence]
     assert model(sequence[0][0]).shape == (8, 28)
     # --8<-- [start:workers]

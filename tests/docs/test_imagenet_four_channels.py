@@ -55,6 +55,7 @@ def test_mixer():
     model = keras_hpa.PretrainedClassifier(
         "MobileNetV2",
         (size, size, 2),
+        num_classes=28,
         adapter="mixer",
         matrix=[[1, 0, 0.5], [0, 1, 0.5]],  # a row per channel, a column per colour
         trainable_matrix=True,
@@ -83,7 +84,7 @@ def test_what_goes_wrong(monkeypatch):
         return build(weights=weights, **options)
 
     def classify(channels=4, **options):
-        return keras_hpa.PretrainedClassifier("MobileNetV2", (32, 32, channels), head="gap", **options)
+        return keras_hpa.PretrainedClassifier("MobileNetV2", (32, 32, channels), 28, head="gap", **options)
 
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setattr(keras.applications, "MobileNetV2", build_without_a_connection)
@@ -92,7 +93,7 @@ def test_what_goes_wrong(monkeypatch):
         "how-to/imagenet-four-channels.md",
         [
             (FileNotFoundError, classify),
-            (ValueError, lambda: classify(channels=2, weights=None)),
+            (ValueError, lambda: classify(channels=2, weights=None, adapter="mixer")),
             (ValueError, lambda: classify(adapter="inflate", matrix="report")),
             (ValueError, lambda: keras_hpa.train_only(small, freeze="backbone")),
         ],

@@ -76,7 +76,7 @@ def test_models(checkpoint, tmp_path, monkeypatch):
 
 def test_inference(tmp_path):
     source = keras_hpa.ArraySource(np.random.default_rng(0).integers(256, size=(2, 96, 96, 4)).astype("uint8"))
-    models = [keras_hpa.GapNet((80, 80, 4), filters=(4, 4, 4)) for _ in range(2)]
+    models = [keras_hpa.GapNet((80, 80, 4), 28, filters=(4, 4, 4)) for _ in range(2)]
     images = source.images[:1, :80, :80] / 255
     scores = keras_hpa.predict_scores(models[0], keras_hpa.MultiChannelSequence(source, image_size=80), verbose=0)
     calibrator = keras_hpa.ThresholdCalibrator("fixed").fit(scores, np.zeros((2, 28), int))

@@ -12,7 +12,7 @@ def test_same_code(tmp_path, monkeypatch):
     # --8<-- [start:train]
     samples = keras_hpa.load_kaggle("human-protein-atlas")
     sequence = samples.batches(batch_size=32, image_size=128, shuffle=True)
-    model = keras_hpa.GapNet((128, 128, 4), num_classes=28, variant="light")
+    model = keras_hpa.GapNet((128, 128, 4), num_classes=28)
     model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
     model.fit(sequence, epochs=20)
     model.save("model.keras")

@@ -33,7 +33,7 @@ def test_the_page(source, tmp_path, monkeypatch, capsys):
     train_batches = source.samples.batches(batch_size=8, shuffle=True)
     validation_batches = source.samples.batches(batch_size=8)
     validation_labels = labels
-    model = keras_hpa.GapNet((32, 32, 4), num_classes=28, variant="light", filters=(4, 4, 4))
+    model = keras_hpa.GapNet((32, 32, 4), num_classes=28, filters=(4, 4, 4))
     # --8<-- [start:compile]
     model.compile("adam", "binary_crossentropy", metrics=[keras_hpa.MacroF1()])
     # --8<-- [end:compile]

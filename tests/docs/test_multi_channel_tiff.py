@@ -45,7 +45,7 @@ def test_stacks():
     assert 0.9 < sequence[0][0].max() <= 1
     # --8<-- [start:integers]
     sequence = samples.batches(image_size=256, dtype="source")
-    model = keras_hpa.GapNet((256, 256, 3), num_classes=2, variant="light", input_dtype="uint16", max_value=4095)
+    model = keras_hpa.GapNet((256, 256, 3), num_classes=2, input_dtype="uint16", max_value=4095)
     # --8<-- [end:integers]
     assert model.predict(sequence, verbose=0).shape == (2, 2)
 

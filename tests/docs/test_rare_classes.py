@@ -50,7 +50,7 @@ def test_from_counts_to_thresholds(capsys):
     assert "a pass draws a sample" in capsys.readouterr().out
 
     # --8<-- [start:loss]
-    model = keras_hpa.GapNet((128, 128, 4), num_classes=28, variant="light", classifier_activation=None)
+    model = keras_hpa.GapNet((128, 128, 4), num_classes=28, classifier_activation=None)
     losses = [keras.losses.BinaryCrossentropy(from_logits=True), keras_hpa.MacroF1Loss(from_logits=True)]
     model.compile("adam", keras_hpa.WeightedSumLoss(losses), metrics=[keras_hpa.MacroF1(from_logits=True)])
     model.fit(train_batches, epochs=20)
@@ -76,7 +76,7 @@ def test_a_rare_sample_is_drawn_as_often_as_the_page_says():
 @pytest.mark.usefixtures("_short_trainings")
 def test_asymmetric_loss():
     # --8<-- [start:asymmetric]
-    at_one_half = keras_hpa.GapNet((128, 128, 4), num_classes=28, variant="light")
+    at_one_half = keras_hpa.GapNet((128, 128, 4), num_classes=28)
     at_one_half.compile("adam", keras_hpa.AsymmetricLoss(), metrics=[keras_hpa.MacroF1()])
     # --8<-- [end:asymmetric]
     assert np.isfinite(at_one_half.evaluate(np.zeros((2, 128, 128, 4)), np.ones((2, 28)), verbose=0)[0])

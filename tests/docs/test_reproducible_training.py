@@ -18,7 +18,7 @@ def make_samples():
 
 
 def make_model():
-    model = keras_hpa.GapNet((32, 32, 4), variant="light", filters=(4, 4, 4))
+    model = keras_hpa.GapNet((32, 32, 4), 28, filters=(4, 4, 4))
     model.compile("adam", loss="binary_crossentropy")
     return model
 

@@ -7,7 +7,12 @@ import pytest
 
 README = Path(__file__).parents[2] / "README.md"
 # The same code on fewer and smaller images, once.
-SMALLER = {"SyntheticAtlas(1000,": "SyntheticAtlas(40,", "(128, 128": "(76, 76", "epochs=20": "epochs=1"}
+SMALLER = {
+    "SyntheticAtlas(2000,": "SyntheticAtlas(60,",
+    "(96, 96": "(48, 48",
+    "image_size=96": "image_size=48",
+    "epochs=12": "epochs=1",
+}
 
 
 @pytest.mark.slow

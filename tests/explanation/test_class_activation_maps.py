@@ -25,7 +25,7 @@ def vary(model):
 
 
 def gapnet(**options):
-    options = {"filters": (4, 5), "depths": (1, 2), "head_units": (9, 8)} | options
+    options = {"variant": "report", "filters": (4, 5), "depths": (1, 2), "head_units": (9, 8)} | options
     return vary(GapNet((32, 32, 4), 3, **options))
 
 
@@ -278,6 +278,10 @@ def test_models_that_cannot_be_shown_are_refused():
     flat = keras.Sequential([keras.Input((32, 32, 4)), keras.layers.Flatten(), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="`model` must have feature maps"):
         class_activation_maps(flat, _IMAGES)
+    pooled = keras.layers.GlobalAveragePooling2D(data_format="channels_first", name="pool")
+    first = keras.Sequential([keras.Input((4, 32, 32)), pooled, keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"`model` must take its channels last. Received: layer 'pool'"):
+        class_activation_maps(first, _IMAGES)
     with pytest.raises(ValueError, match="`model` must give one score per class"):
         class_activation_maps(backbone(), _IMAGES)
     with pytest.raises(TypeError, match="`model` must be a functional or sequential model of one image"):

@@ -57,7 +57,7 @@ def count(model):
 
 
 def small_gapnet(**options):
-    options = {"filters": (4, 5, 6), "head_units": (8, 7), "classifier_activation": None} | options
+    options = {"variant": "report", "filters": (4, 5, 6), "head_units": (8, 7), "classifier_activation": None} | options
     return GapNet((76, 76, 4), 3, **options)
 
 

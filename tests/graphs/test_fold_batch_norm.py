@@ -58,7 +58,14 @@ def test_other_gapnets(options):
 @pytest.mark.parametrize("head", ["report", "gap", "multi-level"])
 def test_a_network_within_the_model(head):
     model = PretrainedClassifier(
-        "MobileNetV2", (64, 64, 4), 3, weights=None, head=head, matrix=np.eye(4)[:, :3], classifier_activation=None
+        "MobileNetV2",
+        (64, 64, 4),
+        3,
+        weights=None,
+        head=head,
+        adapter="mixer",
+        matrix=np.eye(4)[:, :3],
+        classifier_activation=None,
     )
     model = randomize(model)
     folded = fold_batch_norm(model)

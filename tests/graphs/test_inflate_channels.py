@@ -196,3 +196,13 @@ def test_a_model_without_convolution_is_refused():
 def test_wrong_argument_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         inflate_channels(plain(), **({"channels": 4} | arguments))
+
+
+def test_channels_first_is_refused_by_name():
+    first = keras.Sequential(
+        [keras.Input((3, 9, 9)), keras.layers.Conv2D(4, 3, data_format="channels_first", name="conv")]
+    )
+    nested = keras.Sequential([keras.Input((3, 9, 9)), keras.Model(first.inputs, first.outputs, name="inner")])
+    for model, path in ((first, "conv"), (nested, "inner/conv")):
+        with pytest.raises(ValueError, match=rf"`model` must take its channels last. Received: layer '{path}'"):
+            inflate_channels(model, 4)

@@ -91,7 +91,7 @@ def test_bytes_are_kept_from_a_model_of_floats(model):
     message = r"floats that model .* takes: dtype='float32'.*Received: uint8"
     with pytest.raises(ValueError, match=message):
         score(model, make_sequence(dtype="source"))
-    gapnet = GapNet((24, 24, 4), variant="light", filters=(4, 4, 4))
+    gapnet = GapNet((24, 24, 4), 28, filters=(4, 4, 4))
     with pytest.raises(ValueError, match=message):
         score([gapnet], make_sequence(dtype="source"))
     of_floats = ArraySource(floats(IMAGES))
@@ -143,7 +143,7 @@ def test_numpy_integers_are_integers(model):
 def test_gapnet_in_half_precision_gives_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        gapnet = GapNet((24, 24, 4), variant="light", filters=(4, 4, 4))
+        gapnet = GapNet((24, 24, 4), 28, filters=(4, 4, 4))
     finally:
         keras.config.set_dtype_policy("float32")
     scores = score(gapnet, make_sequence(), "dihedral")

@@ -61,6 +61,14 @@ def test_a_learned_matrix_is_saved(tmp_path):
     assert restored.layers[0].get_config() == model.layers[0].get_config()
 
 
+def test_a_config_can_be_used_twice():
+    layer = ChannelMixer("kernel", trainable=True)
+    layer.trainable = False
+    config = layer.get_config()
+    assert [ChannelMixer.from_config(config).trainable for _ in range(2)] == [False, False]
+    assert config == layer.get_config()
+
+
 def test_a_fixed_matrix_stays_fixed_when_the_model_is_unfrozen(tmp_path):
     model = keras.Sequential([keras.Input((5, 6, 4)), ChannelMixer()])
     model.trainable = True

@@ -37,7 +37,8 @@ def test_as_a_keras_layer(tmp_path):
 
 
 def test_wrong_argument_is_named():
-    with pytest.raises(ValueError, match=r"`scale` must be positive.*Received: 0"):
-        GapNetPLPreprocessing(0)
+    for scale in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=rf"`scale` must be positive.*Received: {scale}"):
+            GapNetPLPreprocessing(scale)
     with pytest.raises(ValueError, match=r"must have 4 channels: red, green, blue, yellow.*, 3\)"):
         GapNetPLPreprocessing()(IMAGES[..., :3])

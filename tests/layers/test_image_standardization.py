@@ -28,6 +28,7 @@ def test_as_a_keras_layer(tmp_path):
     check_layer(ImageStandardization, {}, IMAGES / 60000, tmp_path)
 
 
-def test_wrong_epsilon_is_refused():
-    with pytest.raises(ValueError, match=r"`epsilon` must be positive.*Received: 0"):
-        ImageStandardization(epsilon=0)
+@pytest.mark.parametrize("epsilon", [0, -1e-4, float("inf"), float("nan")])
+def test_wrong_epsilon_is_refused(epsilon):
+    with pytest.raises(ValueError, match=rf"`epsilon` must be positive.*Received: {epsilon}"):
+        ImageStandardization(epsilon=epsilon)

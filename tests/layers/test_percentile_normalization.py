@@ -28,7 +28,13 @@ def test_as_a_keras_layer(tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"low": 60, "high": 40}, "`low` and `high`"), ({"high": 101}, "`low` and `high`"), ({"epsilon": 0}, "`epsilon`")],
+    [
+        ({"low": 60, "high": 40}, "`low` and `high`"),
+        ({"high": 101}, "`low` and `high`"),
+        ({"epsilon": 0}, "`epsilon`"),
+        ({"epsilon": np.inf}, "`epsilon`"),
+        ({"high": np.inf}, "`low` and `high`"),
+    ],
 )
 def test_wrong_argument_is_named(arguments, message):
     with pytest.raises(ValueError, match=rf"{message} must.*Received"):

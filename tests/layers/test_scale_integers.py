@@ -41,7 +41,7 @@ def test_as_a_keras_layer(tmp_path):
     check_layer(ScaleIntegers, {}, np.random.default_rng(0).integers(0, 256, (2, 3, 3, 4)).astype("uint8"), tmp_path)
 
 
-@pytest.mark.parametrize("max_value", [0, -1, float("nan")])
+@pytest.mark.parametrize("max_value", [0, -1, float("nan"), float("inf")])
 def test_a_maximum_that_is_not_positive_is_refused(max_value):
     with pytest.raises(ValueError, match=r"`max_value` must be positive.*Received"):
         ScaleIntegers(max_value)

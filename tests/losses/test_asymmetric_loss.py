@@ -64,6 +64,7 @@ def test_arguments():
     ("arguments", "message"),
     [
         ({"gamma_negative": -1.0}, "gamma_negative.*-1.0"),
+        ({"gamma_positive": float("inf")}, "gamma_positive.*inf"),
         ({"gamma_positive": float("nan")}, "gamma_positive.*nan"),
         ({"margin": 1.0}, "margin.*1.0"),
     ],

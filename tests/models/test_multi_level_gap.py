@@ -56,6 +56,30 @@ def test_squeeze_and_excite():
     check_every_weight_trains(keras.Model(model.inputs, model.outputs), IMAGES)
 
 
+def make_vit(patches=4):
+    inputs = keras.Input((64, 48, 3))
+    x = keras.layers.Conv2D(8, patches, patches, name="patches")(inputs)
+    x = keras.layers.Reshape((-1, 8), name="tokens")(x)
+    x = keras.layers.Add()([x, keras.layers.MultiHeadAttention(2, 4, name="attention")(x, x)])
+    return keras.Model(inputs, x, name="vit")
+
+
+def test_a_vision_transformer_is_refused_unless_taps_are_named():
+    for taps in (None, [4]):
+        with pytest.raises(ValueError, match=r"`taps` must be names.*\['patches'\]. Received: 'vit'"):
+            multi_level_gap(make_vit(), taps)
+    assert multi_level_gap(make_vit(), ["patches"]).output_shape == (None, 8)
+    tokens_only = keras.Sequential([keras.Input((16, 8)), keras.layers.Dense(3)], name="tokens_only")
+    with pytest.raises(ValueError, match=r"`backbone` must have feature maps, of rank 4. Received: 'tokens_only'"):
+        multi_level_gap(tokens_only)
+
+
+def test_a_convolutional_network_that_ends_in_tokens_gives_its_maps():
+    backbone = make_backbone()
+    tokens = keras.layers.Reshape((-1, 7))(backbone.output)
+    assert multi_level_gap(keras.Model(backbone.inputs, tokens)).output_shape == (None, 4 + 5 + 6 + 7)
+
+
 def test_unknown_size_needs_names():
     backbone = make_backbone(None, None)
     assert multi_level_gap(backbone, ["conv2", "conv3"]).output_shape == (None, 9)
@@ -68,7 +92,9 @@ def test_unknown_size_needs_names():
     [
         ({"taps": ["conv9"]}, r"a layer of .* with feature maps: \['down1'.*Received: 'conv9'"),
         ({"taps": [64]}, r"a stride of the maps: \[2, 4, 8, 16, 32\].*Received: 64"),
-        ({"taps": []}, "`taps` must name at least one"),
+        ({"taps": []}, "`taps` must be a list of at least one"),
+        ({"taps": 8}, "`taps` must be a list of .* Received: 8"),
+        ({"taps": "conv1"}, "`taps` must be a list of .* Received: 'conv1'"),
         ({"pooling": "sum"}, "`pooling` must be one of"),
         ({"squeeze_excite": 0}, "`squeeze_excite` must be"),
     ],

@@ -2,11 +2,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_hpa import GapNet, PretrainedClassifier, train_only
+from keras_hpa import GapNet, PretrainedClassifier, multi_level_gap, reestimate_batch_norm, train_only
 from tests.helpers import check_loads_in_fresh_process
 
 IMAGES = np.random.default_rng(0).random((2, 96, 96, 4)).astype("float32")
 WEIGHTS_OF_MOBILENET = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_96_no_top.h5"
+
+REPORT = {"adapter": "mixer", "matrix": "report", "head": "report"}
+ADAPTERS = {"mixer": {"adapter": "mixer", "matrix": "report"}, "inflate": {"adapter": "inflate"}}
 
 
 def count(weights):
@@ -14,12 +17,14 @@ def count(weights):
 
 
 def make_small(**arguments):
-    return PretrainedClassifier("MobileNetV2", (96, 96, 4), 5, **({"weights": None} | arguments))
+    options = {"weights": None, "adapter": "mixer", "head": "report"} | arguments
+    options = {"matrix": "report" if options["adapter"] == "mixer" else None} | options
+    return PretrainedClassifier("MobileNetV2", (96, 96, 4), 5, **options)
 
 
 @pytest.mark.slow
 def test_parameters_of_the_report():
-    model = PretrainedClassifier(weights=None)
+    model = PretrainedClassifier("InceptionResNetV2", (299, 299, 4), 28, weights=None, **REPORT)
     constants = model.get_layer("mixer").weights
     assert count(constants) == 12
     assert count(model.weights) - count(constants) == 58_742_664
@@ -107,7 +112,9 @@ def make_tiny(height=32, width=32, channels=3):
 
 def check_scaling(name, adapter, images):
     """The head's input equals the mean of what the backbone makes of pixels scaled by Keras's own function."""
-    model = PretrainedClassifier(name, (32, 32, 4), 5, weights=None, adapter=adapter, inflate_method="zero", head="gap")
+    model = PretrainedClassifier(
+        name, (32, 32, 4), 5, weights=None, **ADAPTERS[adapter], inflate_method="zero", head="gap"
+    )
     family = {"ResNet50": keras.applications.resnet50, "MobileNetV3Small": keras.applications.mobilenet_v3}[name]
     colours = images[..., :3] if adapter == "inflate" else model.get_layer("mixer")(images)
     scaled = family.preprocess_input(keras.ops.convert_to_numpy(colours) * 255)
@@ -143,12 +150,77 @@ def test_backbones_see_pixels_as_in_their_training(name, adapter):
 @pytest.mark.parametrize("adapter", ["mixer", "inflate"])
 @pytest.mark.parametrize(("head", "features"), [("report", 512), ("gap", 12), ("multi-level", 256)])
 def test_heads_and_adapters_on_a_model_of_ones_own(adapter, head, features):
-    model = PretrainedClassifier(make_tiny(), (32, 32, 4), 5, adapter=adapter, head=head)
+    model = PretrainedClassifier(make_tiny(), (32, 32, 4), 5, **ADAPTERS[adapter], head=head)
     assert model.get_layer("logits").kernel.shape == (features, 5)
     assert model.get_layer("backbone").input_shape[-1] == (4 if adapter == "inflate" else 3)
     assert ("mixer" in [layer.name for layer in model.layers]) == (adapter == "mixer")
     model.compile("sgd", "binary_crossentropy")
     model.train_on_batch(IMAGES[:, :32, :32], np.eye(5, dtype="float32")[:2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "momenta"),
+    [
+        ({"head": "multi-level"}, {0.9}),
+        ({"head": "gap", "adapter": "inflate"}, {0.9}),
+        ({"head": "gap", "batch_norm_momentum": None}, {0.999}),
+        ({}, {0.999}),
+        ({"batch_norm_momentum": 0.5}, {0.5}),
+    ],
+)
+def test_momentum_of_the_backbone(arguments, momenta):
+    assert {norm.momentum for norm in norms_of(make_small(**arguments))} == momenta
+
+
+def test_a_model_of_ones_own_keeps_its_momentum_unless_told():
+    inputs = keras.Input((32, 32, 3))
+    norm = keras.layers.BatchNormalization(momentum=0.7)
+    own = keras.Model(inputs, norm(keras.layers.Conv2D(4, 3)(inputs)))
+    PretrainedClassifier(own, (32, 32, 3), 5)
+    assert norm.momentum == 0.7
+    PretrainedClassifier(own, (32, 32, 3), 5, batch_norm_momentum=0.8)
+    assert norm.momentum == 0.8
+
+
+@pytest.mark.slow
+def test_validation_follows_a_short_training_of_a_backbone_with_its_own_batch_norm():
+    brightness = np.linspace(0.2, 1, 32, dtype="float32")[:, None, None, None]
+    images = np.random.default_rng(0).random((32, 16, 16, 3), "float32") * brightness
+    labels = (np.arange(32) >= 16).astype("float32")[:, None]
+    lags = {}
+    for momentum in (0.9, None):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((16, 16, 3))
+        x = keras.layers.BatchNormalization(momentum=0.999)(keras.layers.Conv2D(4, 3)(inputs))
+        backbone = keras.Model(inputs, keras.layers.ReLU()(x))
+        model = PretrainedClassifier(backbone, (16, 16, 3), 1, head="gap", dropout=0, batch_norm_momentum=momentum)
+        model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+        history = model.fit(images, labels, validation_data=(images, labels), batch_size=4, epochs=6, verbose=0).history
+        again = reestimate_batch_norm(model, [images[start::8] for start in range(8)])
+        lags[momentum] = abs(history["val_loss"][-1] - again.evaluate(images, labels, verbose=0))
+    assert lags[0.9] < 0.05 < lags[None]
+
+
+def test_channels_first_is_refused_or_changes_nothing():
+    try:
+        keras.config.set_image_data_format("channels_first")
+        with pytest.raises(
+            ValueError, match=r"`backbone` must take its channels last.*'MobileNetV2' under 'channels_f"
+        ):
+            make_small()
+        first = keras.Sequential([keras.Input((4, 32, 32)), keras.layers.Conv2D(4, 3, name="conv")])
+        with pytest.raises(ValueError, match=r"`backbone` must take its channels last. Received: layer 'conv'"):
+            PretrainedClassifier(first, (32, 32, 4), 5, head="gap")
+        with pytest.raises(ValueError, match=r"`backbone` must take its channels last. Received: layer 'conv'"):
+            multi_level_gap(first)
+        model = PretrainedClassifier("GapNet-PL", (32, 32, 4), 5, weights=None, head="report")
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    plain = PretrainedClassifier("GapNet-PL", (32, 32, 4), 5, weights=None, head="report")
+    plain.set_weights(model.get_weights())
+    images = IMAGES[:, :32, :32]
+    np.testing.assert_array_equal(model.predict(images, verbose=0), plain.predict(images, verbose=0))
 
 
 def test_a_model_of_ones_own_is_not_copied_and_can_be_told_its_taps():
@@ -193,16 +265,27 @@ def test_gapnet_pl_as_a_backbone(head, features, tmp_path):
         np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
+_REFUSED = {
+    **{"backbone": "MobileNetV2", "input_shape": (96, 96, 4), "num_classes": 5, "weights": None},
+    **REPORT,
+}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"batch_norm_momentum": "warm"}, '`batch_norm_momentum` must be "default"'),
+        ({"batch_norm_momentum": 1.0}, "`batch_norm_momentum`"),
+        ({"input_shape": 96}, "`input_shape` must be"),
+        ({"num_classes": "5"}, "`num_classes`"),
         ({"backbone": "MobileNet9"}, r"a network of keras.applications: \['ConvNeXtBase'"),
         ({"backbone": "mobilenet_v2"}, "`backbone`"),
         ({"adapter": "crop"}, "`adapter` must be one of"),
         ({"head": "dense"}, "`head` must be one of"),
         ({"num_classes": 0}, "`num_classes`"),
         ({"input_shape": (96, 96, 3), "matrix": "report"}, "must have 4 channels"),
-        ({"input_shape": (96, 96, 5)}, r"`matrix` must be given where 5 channels are mixed to 3"),
+        ({"input_shape": (96, 96, 5), "matrix": None}, r"`matrix` must be given where 5 channels are mixed to 3"),
+        ({"matrix": None}, r"`matrix` must be given where 4 channels are mixed to 3, of shape \(4, 3\)"),
         ({"adapter": "inflate", "matrix": "report"}, "`matrix` and `trainable_matrix` belong"),
         ({"taps": [8]}, "`taps` belong to"),
         ({"pooling": "sum"}, "`pooling` must be one of"),
@@ -213,4 +296,4 @@ def test_gapnet_pl_as_a_backbone(head, features, tmp_path):
 )
 def test_wrong_argument_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        PretrainedClassifier(**({"backbone": "MobileNetV2", "weights": None} | arguments))
+        PretrainedClassifier(**_REFUSED | arguments)
