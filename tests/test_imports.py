@@ -1,8 +1,10 @@
 import ast
 import re
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import keras_hpa
@@ -101,3 +103,24 @@ def test_public_names_are_documented():
     assert "parse_labels" in names
     for name in names:
         assert getattr(keras_hpa, name).__doc__, f"{name} has no docstring"
+
+
+def test_six_files_from_load_folder_to_a_batch(tmp_path, monkeypatch):
+    """What a reader of the code goes through from a folder to a batch, up to the file of a channel that is read."""
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}_dapi.npy", np.zeros((8, 8), np.uint8))
+    (tmp_path / "labels.csv").write_text("Id,Target\na,0\nb,1\n")
+    passed = set()
+
+    def read_image(*_, **__):
+        frame = sys._getframe(1)
+        while frame is not None:
+            passed.add(Path(frame.f_code.co_filename))
+            frame = frame.f_back
+        return np.zeros((8, 8), np.uint8)
+
+    monkeypatch.setattr("keras_hpa.data.channel_files.read_image", read_image)
+    samples = keras_hpa.load_folder(tmp_path, tmp_path / "labels.csv", channels=["dapi"], pattern="{id}_{channel}.npy")
+    assert samples.batches(workers=0)[0][0].shape == (2, 8, 8, 1)
+    files = {path.stem for path in passed if path.is_relative_to(_PACKAGE)} | {"folders"}
+    assert files == {"folders", "samples", "multi_channel_sequence", "read_ahead", "batch_recipe", "channel_files"}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from keras_hpa.data.read_sample import read_sample
+from keras_hpa.data.batch_recipe import read_sample
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source
 

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data.read_sample import read_sample
+from keras_hpa.data.batch_recipe import read_sample
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source, check_ids
 from keras_hpa.files import (

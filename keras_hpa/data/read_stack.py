@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.image_content import MAX_BYTES, ImageContent, Unreadable
-from keras_hpa.data.read_content import read_content
+from keras_hpa.data.read_image import read_content
 
 _MOST_CHANNELS = 64  # along an axis that has no name
 _LONGEST_SIDE = 8  # in lengths of the other, of an image whose axes have no names

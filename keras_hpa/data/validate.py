@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_hpa.data.read_sample import check_image
+from keras_hpa.data.batch_recipe import check_image
 from keras_hpa.data.source import Source
 
 _MOST_LINES = 10  # of a kind, when a report is printed; it holds all of them

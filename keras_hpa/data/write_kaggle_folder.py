@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data.read_sample import read_sample
+from keras_hpa.data.batch_recipe import read_sample
 from keras_hpa.data.sample_paths import check_names
 from keras_hpa.data.samples import Samples
 from keras_hpa.files import (
