@@ -153,6 +153,9 @@ def test_a_calibrator_is_whole_or_not_there(tmp_path):
 class _Optimizer:
     built = True
 
+    def get_config(self):
+        return {}
+
 
 class _Model:
     """As much of a model as a backup asks for, without a backend."""

@@ -51,6 +51,7 @@ def _lite_rt(model, inputs, path):
 
 def _onnx(model, inputs, path):
     onnxruntime = pytest.importorskip("onnxruntime")
+    model.predict(inputs, verbose=0)  # Keras exports no model that was never called
     model.export(path / "model.onnx", format="onnx", verbose=False)
     session = onnxruntime.InferenceSession(path / "model.onnx")
     return session.run(None, {session.get_inputs()[0].name: inputs})[0]
