@@ -79,7 +79,11 @@ class Declared:
         if self.meaning == "palette":
             return _through_palette(array, palette, 2**self.bits)
         if self.meaning == "inverted":
-            np.bitwise_xor(array, array.dtype.type(2**self.bits - 1 if array.dtype.kind == "u" else -1), out=array)
+            return np.bitwise_xor(
+                array,
+                array.dtype.type(2**self.bits - 1 if array.dtype.kind == "u" else -1),
+                out=array if array.flags.writeable else None,
+            )
         return array
 
     def upright(self, array: npt.NDArray) -> npt.NDArray:
