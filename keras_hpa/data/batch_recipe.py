@@ -203,7 +203,7 @@ def check_image(image: Any, num_channels: int) -> npt.NDArray:
 
 @contextmanager
 def naming_sample(source: Source, index: int, what: str) -> Iterator[None]:
-    """Lets an error say which sample it is about; Keras hands no more of it on than the message."""
+    """Lets an error say which sample it is about; Keras passes on no more of it than the message."""
     try:
         yield
     except Exception as error:

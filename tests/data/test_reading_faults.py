@@ -1,4 +1,4 @@
-"""What readers once took for something else without a word: each is read right or refused."""
+"""What readers once silently took for something else: each is read right or refused."""
 
 import tracemalloc
 
