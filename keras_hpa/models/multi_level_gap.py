@@ -77,7 +77,6 @@ def multi_level_gap(
 
 def find_taps(backbone: keras.Model, taps: Sequence[str | int] | None) -> list[Any]:
     """The feature maps of a functional model that `taps` asks for."""
-    taps = None if taps is None else [tap.item() if isinstance(tap, np.integer) else tap for tap in taps]
     maps = {
         layer.name: layer.output
         for layer in backbone.layers
@@ -87,8 +86,10 @@ def find_taps(backbone: keras.Model, taps: Sequence[str | int] | None) -> list[A
     }
     if not maps:
         raise ValueError(f"`backbone` must have feature maps, of rank 4. Received: {backbone.name!r}, which has none")
-    if taps is not None and (not isinstance(taps, Sequence) or isinstance(taps, str) or not taps):
-        raise ValueError(f"`taps` must be a list of at least one layer's name or stride. Received: {taps!r}")
+    if taps is not None:
+        if isinstance(taps, str) or not np.iterable(taps) or not len(taps):
+            raise ValueError(f"`taps` must be a list of at least one layer's name or stride. Received: {taps!r}")
+        taps = [tap.item() if isinstance(tap, np.integer) else tap for tap in taps]
     if taps is not None and all(isinstance(tap, str) for tap in taps):
         by_stride: dict[int, Any] = {}
     else:

@@ -51,7 +51,7 @@ def train_only(
                 f"Every name must match a layer of model {model.name!r}, whose layers are "
                 f"{[layer.name for layer in model.layers]}. Received: {pattern!r}"
             )
-    model.trainable = True
+    _set_trainable(model, True)
 
     def learns(path: str, layer: keras.layers.Layer) -> bool:
         named = any(_matches(path, pattern) for pattern in wanted)
@@ -59,13 +59,19 @@ def train_only(
         return named and not held and (batch_norm or not isinstance(layer, keras.layers.BatchNormalization))
 
     for path, layer in paths:
-        layer.trainable = learns(path, layer)
+        _set_trainable(layer, learns(path, layer))
         # Keras asks nothing inside a frozen layer: one in which a layer learns is itself frozen weight by weight.
         if not layer.trainable and any(learns(*other) for other in paths if other[0].startswith(path + "/")):
-            layer.trainable = True
+            _set_trainable(layer, True)
             for weight in layer.weights:
                 weight.trainable = False
     return model
+
+
+def _set_trainable(layer: keras.layers.Layer, value: bool) -> None:
+    """Sets it for the layer's weights too: TensorFlow passes over an attribute that has the value already."""
+    layer.trainable = not value
+    layer.trainable = value
 
 
 def _matches(path: str, pattern: str) -> bool:

@@ -78,5 +78,5 @@ def test_gain_keeps_integers_in_their_range():
 
 @pytest.mark.parametrize("arguments", [{"gain": -1}, {"offset": -0.1}])
 def test_negative_gain_is_refused(arguments):
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match="not negative"):
         ChannelGain(**arguments)

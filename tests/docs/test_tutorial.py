@@ -1,11 +1,11 @@
 """The messages of docs/tutorial.md; its code is that of examples/tutorial.py, run in tests/examples."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 import keras_hpa
+from keras_hpa.files import write_json
 from tests.docs.quoted_messages import check_quoted_messages
 
 
@@ -18,7 +18,7 @@ def test_what_goes_wrong(tmp_path, monkeypatch):
     def save_over_another_run():
         Path("tutorial/data/thesis.tex").unlink()
         settings = {"num_samples": 140, "first_id": atlas.ids[0], "image": "uint8 of shape (48, 48, 4)", "num_test": 20}
-        Path("tutorial/data/kaggle_folder.json").write_text(json.dumps(settings | {"digest": "0"}))
+        write_json("tutorial/data/kaggle_folder.json", "keras_hpa Kaggle folder", 1, settings | {"digest": "0"})
         atlas.save("tutorial/data", num_test=100)
 
     source = keras_hpa.ArraySource(np.zeros((2, 96, 96, 4), "uint8"))

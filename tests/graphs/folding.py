@@ -23,9 +23,9 @@ def randomize(model, negative=True):
     reestimate_batch_norm(model, keras.ops.convert_to_tensor(images_of(model, 4)))
     for layer in leaves(model):
         if isinstance(layer, keras.layers.BatchNormalization):
-            *scales, mean, variance = layer.get_weights()
-            mean = mean + np.sqrt(variance) * rng.normal(0, 0.5, mean.shape)
-            layer.set_weights([*scales, mean, variance * rng.uniform(0.5, 2, mean.shape)])
+            mean, variance = (keras.ops.convert_to_numpy(w) for w in (layer.moving_mean, layer.moving_variance))
+            layer.moving_mean.assign(mean + np.sqrt(variance) * rng.normal(0, 0.5, mean.shape))
+            layer.moving_variance.assign(variance * rng.uniform(0.5, 2, mean.shape))
     return model
 
 

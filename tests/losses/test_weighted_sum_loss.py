@@ -31,7 +31,7 @@ def test_survives_json():
 @pytest.mark.parametrize(
     ("losses", "weights", "error", "message"),
     [
-        ([], None, ValueError, r"at least one.*\[\]"),
+        ([], None, ValueError, r"at least one.*\(\)"),
         (["mse"], None, TypeError, "'mse'"),
         ([keras.losses.MeanSquaredError(reduction=None, name="each")], None, ValueError, "'each'"),
         ([MacroF1Loss()], [1, 2], ValueError, r"each of 1 losses.*\[1, 2\]"),

@@ -181,7 +181,7 @@ def test_a_frozen_batch_norm_is_flagged_in_a_real_training(tmp_path):
 
 
 def test_without_a_model_or_a_history_there_are_pictures_only(tmp_path):
-    page = _write(tmp_path / "report.html", [[1, 0], [0, 1]] * 3, histories=None, with_model=False, ids="abcdef")
+    page = _write(tmp_path / "report.html", [[1, 0], [0, 1]] * 3, histories=None, with_model=False, ids=list("abcdef"))
     _check_alone(page)
     assert "Training" not in page.text
     assert "glows" not in page.text
