@@ -73,6 +73,7 @@ def class_activation_maps(
     """
     if not is_functional(model) or len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         raise TypeError(f"`model` must be a functional or sequential model of one image. Received: {model!r}")
+    view = View(model, layer)
     pixels = np.asarray(images)
     expected = tuple(model.inputs[0].shape)
     if pixels.ndim != 4 or any(size not in (None, got) for size, got in zip(expected, pixels.shape, strict=True)):
@@ -84,7 +85,6 @@ def class_activation_maps(
         raise ValueError(f"`images` must be floats, 0 to 1, as the model takes {dtype}. Received: {pixels.dtype}")
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size!r}")
-    view = View(model, layer)
     chosen = np.arange(view.num_classes) if class_ids is None else np.array(class_ids)
     if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not all(0 <= one < view.num_classes for one in chosen):
         raise ValueError(f"`class_ids` must hold numbers from 0 to {view.num_classes - 1}. Received: {class_ids!r}")

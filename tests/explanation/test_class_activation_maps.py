@@ -18,7 +18,9 @@ def vary(model):
         elif isinstance(layer, keras.layers.BatchNormalization):
             shape = layer.moving_mean.shape
             values = [rng.choice([-1, 1], shape) * rng.uniform(0.5, 1.5, shape), *rng.normal(0, 0.3, (2, *shape))]
-            layer.set_weights([*values, rng.uniform(0.05, 0.5, shape)])
+            weights = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
+            for weight, value in zip(weights, [*values, rng.uniform(0.05, 0.5, shape)], strict=True):
+                weight.assign(value)
         else:
             layer.set_weights([w if w.ndim > 1 else rng.normal(0, 0.3, w.shape) for w in layer.get_weights()])
     return model
@@ -49,7 +51,7 @@ def affine_head(model, pooled):
     x, constant = pooled, np.zeros_like(pooled)
     for layer in model.layers[[layer.name for layer in model.layers].index("head_norm1") :]:
         if isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, mean, variance = layer.get_weights()
+            gamma, beta, mean, variance = layer.get_weights()[:4]
             scale = gamma / np.sqrt(variance + layer.epsilon)
             x, constant = (x - mean) * scale + beta, (constant - mean) * scale + beta
         elif isinstance(layer, keras.layers.Dense):

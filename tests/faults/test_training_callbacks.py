@@ -99,7 +99,8 @@ def test_curves_of_epochs_that_were_not_all_validated(validation_freq, given, tm
         assert len(training.get_xdata()) == 4
         is_list = isinstance(validation_freq, list)
         expected = validation_freq if is_list else range(validation_freq, 5, validation_freq)
-        if one is backup.history or given or not is_list:
+        # One value of four epochs may be of the third or the fourth: only who knows can say.
+        if one is backup.history or given or validation_freq in (1, 2):
             assert validation.get_xdata().tolist() == list(expected)
 
 
