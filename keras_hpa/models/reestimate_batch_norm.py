@@ -63,8 +63,8 @@ def reestimate_batch_norm(
             for norm in norms.values():
                 norm.momentum = 0.0
                 # Zero times NaN would stay NaN.
-                norm.moving_mean.assign(keras.ops.zeros_like(norm.moving_mean))
-                norm.moving_variance.assign(keras.ops.ones_like(norm.moving_variance))
+                norm.moving_mean.assign(np.zeros(norm.moving_mean.shape))
+                norm.moving_variance.assign(np.ones(norm.moving_variance.shape))
             for number, batch in enumerate(islice(batches, steps)):
                 images = keras.ops.convert_to_tensor(batch[0] if isinstance(batch, tuple) else batch)
                 model(images, training=True)
