@@ -16,7 +16,8 @@ from collections import defaultdict
 
 import keras
 import numpy as np
-from sklearn.metrics import f1_score, log_loss
+from sklearn.metrics import log_loss
+from trials import macro_f1
 
 import keras_hpa
 
@@ -143,7 +144,7 @@ def score(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> tuple[f
     """Macro-F1 at 0.5 and cross-entropy."""
     scores = model.predict(images, batch_size=len(images), verbose=0)
     loss = log_loss(labels.ravel(), scores.ravel())
-    return f1_score(labels, scores >= 0.5, average="macro", zero_division=0.0), loss
+    return macro_f1(labels, scores >= 0.5), loss
 
 
 def plate(count: int, seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""One image file to one array of one channel."""
+"""From the path of an image file to what it holds, and to one array of one channel."""
 
 import os
 from collections.abc import Callable

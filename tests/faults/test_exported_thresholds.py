@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_hpa import GapNet, ThresholdCalibrator, ThresholdLayer
+from tests.thresholds.exported import RUNTIMES
 
 _IMAGES = np.random.default_rng(0).uniform(size=(5, 32, 32, 2)).astype("float32")
 
@@ -36,36 +37,10 @@ def _heads():
     yield ThresholdLayer([0.0, 1.0], at_least_one=True), np.float32([[0.0, 1.0], [0.5, 0.5]])
 
 
-def _lite_rt(model, inputs, path):
-    tensorflow = pytest.importorskip("tensorflow")
-    model.export(path / "saved", verbose=False)
-    content = tensorflow.lite.TFLiteConverter.from_saved_model(str(path / "saved")).convert()
-    interpreter = tensorflow.lite.Interpreter(model_content=content)
-    place, result = (part[0]["index"] for part in (interpreter.get_input_details(), interpreter.get_output_details()))
-    interpreter.resize_tensor_input(place, inputs.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(place, inputs)
-    interpreter.invoke()
-    return interpreter.get_tensor(result)
-
-
-def _onnx(model, inputs, path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    model.predict(inputs, verbose=0)  # Keras exports no model that was never called
-    model.export(path / "model.onnx", format="onnx", verbose=False)
-    session = onnxruntime.InferenceSession(path / "model.onnx")
-    return session.run(None, {session.get_inputs()[0].name: inputs})[0]
-
-
-_skipped = {
-    _lite_rt: pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="LiteRT is TensorFlow's"),
-    _onnx: pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras exports ONNX by TensorFlow and Torch"),
-}
-_runtimes = pytest.mark.parametrize("run", [pytest.param(run, marks=mark) for run, mark in _skipped.items()])
 pytestmark = pytest.mark.filterwarnings("ignore")  # the exporters' own
 
 
-@_runtimes
+@RUNTIMES
 @pytest.mark.parametrize("head", range(7))
 def test_labels_are_those_of_the_layer(run, head, tmp_path):
     layer, scores = list(_heads())[head]
@@ -74,7 +49,7 @@ def test_labels_are_those_of_the_layer(run, head, tmp_path):
 
 
 @pytest.mark.slow
-@_runtimes
+@RUNTIMES
 @pytest.mark.parametrize("from_logits", [False, True])
 def test_a_network_that_ends_in_thresholds(run, from_logits, tmp_path):
     activation = None if from_logits else "sigmoid"

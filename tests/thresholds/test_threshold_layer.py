@@ -6,6 +6,7 @@ from keras import ops
 from keras_hpa import ThresholdCalibrator, ThresholdLayer
 from keras_hpa.thresholds.apply_thresholds import apply_thresholds
 from tests import helpers
+from tests.thresholds.exported import RUNTIMES
 
 
 def _fitted(at_least_one=False, from_logits=False, seed=0):
@@ -113,35 +114,11 @@ def test_of_equally_near_classes_the_first_is_taken(from_logits):
     np.testing.assert_array_equal(found, expected)
 
 
+@RUNTIMES
 @pytest.mark.parametrize("from_logits", [False, True])
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="LiteRT is TensorFlow's")
-@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
-def test_lite_rt_gives_the_labels_of_the_calibrator(from_logits, tmp_path):
-    tensorflow = pytest.importorskip("tensorflow")
-    calibrator = _fitted(True, from_logits)
-    scores = _scores_at_thresholds(calibrator)
-    model = keras.Sequential([keras.Input((6,)), calibrator.as_layer()])
-    model.export(tmp_path / "saved", verbose=False)
-    content = tensorflow.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved")).convert()
-    interpreter = tensorflow.lite.Interpreter(model_content=content)
-    place, result = (part[0]["index"] for part in (interpreter.get_input_details(), interpreter.get_output_details()))
-    interpreter.resize_tensor_input(place, scores.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(place, scores)
-    interpreter.invoke()
-    np.testing.assert_array_equal(interpreter.get_tensor(result), calibrator.predict(scores))
-
-
-@pytest.mark.parametrize("from_logits", [False, True])
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras exports ONNX by TensorFlow and Torch")
 @pytest.mark.filterwarnings("ignore")  # the exporters' own
-def test_onnx_runtime_gives_the_labels_of_the_calibrator(from_logits, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
+def test_an_exported_layer_gives_the_labels_of_the_calibrator(run, from_logits, tmp_path):
     calibrator = _fitted(True, from_logits)
     scores = _scores_at_thresholds(calibrator)
     model = keras.Sequential([keras.Input((6,)), calibrator.as_layer()])
-    model.predict(scores, verbose=0)  # Keras exports no model that was never called
-    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
-    (labels,) = session.run(None, {session.get_inputs()[0].name: scores})
-    np.testing.assert_array_equal(labels, calibrator.predict(scores))
+    np.testing.assert_array_equal(run(model, scores, tmp_path), calibrator.predict(scores))
