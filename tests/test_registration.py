@@ -31,7 +31,7 @@ _OBJECTS = {
     "SymmetricLovaszHinge": lambda: keras_hpa.SymmetricLovaszHinge(),
     "ThresholdLayer": lambda: keras_hpa.ThresholdLayer([0.2, 0.5]),
     "WarmUpBatchNormalization": lambda: keras_hpa.WarmUpBatchNormalization(),
-    "WeightedSumLoss": lambda: keras_hpa.WeightedSumLoss([(1.0, "binary_crossentropy")]),
+    "WeightedSumLoss": lambda: keras_hpa.WeightedSumLoss([keras_hpa.MacroF1Loss()]),
 }
 _ORDERS = {
     "keras_hpa first": "import keras_hpa, keras",
