@@ -12,3 +12,4 @@ from keras_hpa.graphs.model_graph import is_functional as is_functional
 from keras_hpa.graphs.model_graph import replay as replay
 from keras_hpa.graphs.model_graph import trace as trace
 from keras_hpa.graphs.scales_integers import scales_integers as scales_integers
+from keras_hpa.graphs.warm_up_batch_norm import warm_up_batch_norm as warm_up_batch_norm
