@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.find_positions import find_positions
-from keras_hpa.data.packed_source import PackedSource
 from keras_hpa.data.source import Source, check_ids, labels_of, select_channels, subset
 from keras_hpa.data.splits import check_groups, stratified_folds, stratified_parts
 from keras_hpa.labels import check_class_names, check_label_matrix
@@ -111,6 +110,8 @@ class Samples:
 
     def packed(self, path: str | os.PathLike[str], **options: Any) -> Samples:
         """Gives the same samples, read from a pack; `options` are those of `PackedSource.build`."""
+        from keras_hpa.data.packed_source import PackedSource
+
         return self._with(PackedSource.build(self.source, path, **options))
 
     def batches(self, **options: Any) -> MultiChannelSequence:
