@@ -23,6 +23,7 @@ from keras_hpa.data import apply_symmetry as apply_symmetry
 from keras_hpa.data import inverse_symmetry as inverse_symmetry
 from keras_hpa.data import load_folder as load_folder
 from keras_hpa.data import load_kaggle as load_kaggle
+from keras_hpa.data import load_table as load_table
 from keras_hpa.data import near_duplicate_groups as near_duplicate_groups
 from keras_hpa.data import select_channels as select_channels
 from keras_hpa.data import stratified_folds as stratified_folds

@@ -10,6 +10,7 @@ from keras_hpa.data.dihedral import inverse_symmetry as inverse_symmetry
 from keras_hpa.data.folders import load_folder as load_folder
 from keras_hpa.data.folders import load_kaggle as load_kaggle
 from keras_hpa.data.folders import write_submission as write_submission
+from keras_hpa.data.load_table import load_table as load_table
 from keras_hpa.data.multi_channel_sequence import MultiChannelSequence as MultiChannelSequence
 from keras_hpa.data.near_duplicates import near_duplicate_groups as near_duplicate_groups
 from keras_hpa.data.packed_source import PackedSource as PackedSource

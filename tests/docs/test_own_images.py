@@ -36,7 +36,7 @@ def test_from_folder_to_report():
         channels=["dapi", "gfp"],
         pattern="{id}_{channel}.png",
         id_column="image",
-        label_column="locations",
+        label_columns="locations",
         separator="|",
     )
     print(samples.class_names)
@@ -82,7 +82,7 @@ def test_what_goes_wrong():
 
     def load(table="plates.csv", channels=("dapi", "gfp"), id_column="image", **classes):
         return keras_hpa.load_folder(
-            "plates", table, channels=channels, id_column=id_column, label_column="locations", separator="|", **classes
+            "plates", table, channels=channels, id_column=id_column, label_columns="locations", separator="|", **classes
         )
 
     with open("numbers.csv", "w") as file:
