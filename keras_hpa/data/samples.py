@@ -12,6 +12,7 @@ from keras_hpa.data.multi_channel_sequence import MultiChannelSequence
 from keras_hpa.data.packed_source import PackedSource
 from keras_hpa.data.source import Source, check_ids, labels_of, select_channels, subset
 from keras_hpa.data.splits import check_groups, stratified_folds, stratified_parts
+from keras_hpa.data.table_files import needs
 from keras_hpa.labels import check_class_names, check_label_matrix
 
 
@@ -131,6 +132,26 @@ class Samples:
         """Gives `(train, test)` for each fold of `stratified_folds`, groups whole; without labels drawn at random."""
         folds = stratified_folds(self._classes(), num_folds, groups=self.groups, seed=seed)
         return [(self._subset(train), self._subset(test)) for train, test in folds]
+
+    def to_frame(self) -> Any:
+        """Gives a pandas DataFrame with a row per sample: its id, a column of 1, 0 and -1 per class, groups, metadata.
+
+        `load_table` takes it back, with the names of the classes as `label_columns`. Groups that are no column of the
+        metadata are in a column "group".
+        """
+        pandas = needs("pandas", "`to_frame` makes a pandas DataFrame")
+        columns: dict[str, Any] = {"id": list(self.ids)}
+        named: dict[str, Any] = {}
+        if self.labels is not None:
+            names = self.class_names or tuple(map(str, range(self.labels.shape[1])))
+            named = {name: self.labels[:, number] for number, name in enumerate(names)}
+        if self.groups is not None and self.groups not in self.metadata.values():
+            named["group"] = self.groups
+        for name, cells in [*named.items(), *self.metadata.items()]:
+            if name in columns:
+                raise ValueError(f"Columns must have different names: id, classes, group, metadata. Received: {name!r} twice")
+            columns[name] = cells
+        return pandas.DataFrame(columns)
 
     def _classes(self) -> npt.NDArray[np.int8]:
         return np.ones((len(self), 1), np.int8) if self.labels is None else self.labels

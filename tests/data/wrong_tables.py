@@ -137,7 +137,7 @@ TABLES = [
     ),
     Case("repeated_label", "Id,Target\na,ER;Golgi\nb,ER;er\n", ["line 3", "'er'", "leave_out=[1]"]),
     Case("name_of_two_words", "Id,Target\na,Plasma membrane\nb,Nucleus\n", ["'Plasma membrane'", "separator=None"]),
-    Case("two_separators", "Id,Target\na,ER;Golgi\nb,ER|Golgi\n", ["';'", "'|'", "separator=';'"]),
+    Case("two_separators", "Id,Target\na,ER;Golgi\nb,ER|Golgi\n", ["';'", "'|'", "separator=';'"], mend="one separator"),
     Case(
         "wrong_separator",
         "Id,Target\na,ER;Golgi\nb,ER\n",
@@ -229,7 +229,7 @@ FOLDERS = [
         "no_layout",
         None,
         ["`layout`", "'harmony'"],
-        {"layout": "operetta"},
+        {"layout": "operetta", "pattern": None},
         function="load_folder",
         mend="one of the layouts",
     ),
