@@ -90,9 +90,8 @@ class ChannelFiles:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        return (
-            f"ChannelFiles({os.fspath(self.root)!r}, {len(self)} samples, channels={self.channels}, "
-            + (f"pattern={self.pattern!r})" if self.files is None else "listed files)")
+        return f"ChannelFiles({os.fspath(self.root)!r}, {len(self)} samples, channels={self.channels}, " + (
+            f"pattern={self.pattern!r})" if self.files is None else "listed files)"
         )
 
     @property
@@ -165,7 +164,6 @@ class ChannelFiles:
             raise FileNotFoundError(f"Sample {self.ids[index]!r}, channel {channel!r}: {error}") from None
         except ValueError as error:
             raise ValueError(f"Sample {self.ids[index]!r}, channel {channel!r}: {error}") from None
-
 
     @property
     def _sharpest(self) -> str | None:

@@ -90,9 +90,8 @@ class ChannelStacks:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        return (
-            f"ChannelStacks({os.fspath(self.root)!r}, {len(self)} samples, channels={self.channels}, "
-            + (f"pattern={self.pattern!r})" if self.files is None else "listed files)")
+        return f"ChannelStacks({os.fspath(self.root)!r}, {len(self)} samples, channels={self.channels}, " + (
+            f"pattern={self.pattern!r})" if self.files is None else "listed files)"
         )
 
     def path(self, index: int) -> Path:

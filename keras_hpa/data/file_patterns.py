@@ -39,7 +39,9 @@ class FilePattern:
             self.fields = tuple(pattern.groupindex)
             self.parts: list[tuple[str, str | None, str]] = []
             if not self.fields:
-                raise ValueError(f"`pattern` must have named groups, such as '(?P<id>.+)'. Received: {pattern.pattern!r}")
+                raise ValueError(
+                    f"`pattern` must have named groups, such as '(?P<id>.+)'. Received: {pattern.pattern!r}"
+                )
             return
         self.text = pattern
         self.parts = _parse(pattern)

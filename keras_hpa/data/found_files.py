@@ -134,12 +134,12 @@ def _no_folder(root: Path, call: Call) -> str:
     text = f"`root` must be a folder. Received: {os.fspath(root)!r}"
     if not near:
         return text
-    return f"`root` must be a folder, as in {call.rooted(os.fspath(root.parent / near[0]))}. Received: {os.fspath(root)!r}"
+    return (
+        f"`root` must be a folder, as in {call.rooted(os.fspath(root.parent / near[0]))}. Received: {os.fspath(root)!r}"
+    )
 
 
-def _nothing_found(
-    root: Path, pattern: FilePattern, channels: Any, others: Sequence[str], call: Call
-) -> Exception:
+def _nothing_found(root: Path, pattern: FilePattern, channels: Any, others: Sequence[str], call: Call) -> Exception:
     shown = list(others)
     if not shown:
         shown = [path for path, _ in zip(list_files(root, None), range(5), strict=False)]
@@ -147,7 +147,9 @@ def _nothing_found(
         return FileNotFoundError(f"`root` must hold images. Received: the empty folder {os.fspath(root)!r}")
     guess = guess_pattern(shown, channels)
     advice = "" if guess is None else f", as in {call.but(pattern=guess, layout=None)}"
-    return ValueError(f"`pattern` must fit the files' names{advice}. Received: {pattern!r}, and files such as {shown[:3]}")
+    return ValueError(
+        f"`pattern` must fit the files' names{advice}. Received: {pattern!r}, and files such as {shown[:3]}"
+    )
 
 
 def guess_pattern(paths: Sequence[str], channels: Any = None, sample_id: str | None = None) -> str | None:

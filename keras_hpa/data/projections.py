@@ -108,6 +108,8 @@ def _sharpest(stack: npt.NDArray) -> int:
     channels = stack.reshape(*stack.shape[:3], -1).astype(np.float32)
     scores = np.zeros(len(stack))
     for channel in range(channels.shape[3]):
-        each = np.array([cv2.Laplacian(np.ascontiguousarray(plane), cv2.CV_32F).var() for plane in channels[..., channel]])
+        each = np.array(
+            [cv2.Laplacian(np.ascontiguousarray(plane), cv2.CV_32F).var() for plane in channels[..., channel]]
+        )
         scores += each / each.max() if each.max() > 0 else 0
     return int(scores.argmax())

@@ -68,7 +68,9 @@ def read_image(
         array([[   0, 4095]], dtype=uint16)
         >>> folder.cleanup()
     """
-    return read_content(path, root, max_bytes, lambda content: _to_one_channel(project_content(content, project)), scene)
+    return read_content(
+        path, root, max_bytes, lambda content: _to_one_channel(project_content(content, project)), scene
+    )
 
 
 def read_planes(

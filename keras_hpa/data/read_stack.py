@@ -59,6 +59,7 @@ def read_stack(
         ((8, 6, 3), None)
         >>> folder.cleanup()
     """
+
     def arrange(content: ImageContent) -> tuple[npt.NDArray, tuple[str, ...] | None]:
         if project is None:
             return _to_channels_last(content, axes)

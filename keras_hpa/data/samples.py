@@ -149,7 +149,9 @@ class Samples:
             named["group"] = self.groups
         for name, cells in [*named.items(), *self.metadata.items()]:
             if name in columns:
-                raise ValueError(f"Columns must have different names: id, classes, group, metadata. Received: {name!r} twice")
+                raise ValueError(
+                    f"Columns must have different names: id, classes, group, metadata. Received: {name!r} twice"
+                )
             columns[name] = cells
         return pandas.DataFrame(columns)
 

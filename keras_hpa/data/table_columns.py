@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keras_hpa.data.file_patterns import AXES, FilePattern
-from keras_hpa.data.table_labels import find_label_columns
+from keras_hpa.data.table_labels import find_label_columns, is_named_label
 from keras_hpa.data.tables import Table
 
 _IDS = {"id", "ids", "imageid", "image", "imagename", "imagepath", "filename", "file", "filepath", "path", "sample"}
@@ -71,6 +71,9 @@ def find_columns(table: Table, pattern: FilePattern | None, request: Any) -> Col
     elif needs_id or columns.paths is not None:
         taken = others | set(listed(labels))
         columns.id = _id_column(table, [name for name in table.columns if name not in taken], needs_id)
+        if columns.id is None and needs_id:
+            left = [name for name in table.columns if name not in taken and not is_named_label(name)]
+            columns.id = left[0] if len(left) == 1 else None
     elif "id" in columns.fields:
         columns.id = columns.fields["id"]
     for name in listed(request.groups):

@@ -194,7 +194,9 @@ def _parse(path: Path, text: str, delimiter: str, skipped: int) -> list[tuple[in
                 rows.append((line, row))
             line = skipped + reader.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"{path} must be a CSV file. Received: {error}, in the row that begins in line {line}") from None
+        raise ValueError(
+            f"{path} must be a CSV file. Received: {error}, in the row that begins in line {line}"
+        ) from None
     return rows
 
 

@@ -10,7 +10,9 @@ from keras_hpa.data.tables import Table, plain_text
 _WELL = re.compile(r"([A-Za-z]{1,2})0*([1-9]\d{0,2})")
 
 
-def find_rows(table: Table, ids: Sequence[str] | None, columns: Columns, found: Found, missing: str) -> list[int | None]:
+def find_rows(
+    table: Table, ids: Sequence[str] | None, columns: Columns, found: Found, missing: str
+) -> list[int | None]:
     """Gives for each sample of the folder the position of its row; `None` where there is none and it is dropped."""
     keys = columns.keys
     if callable(keys):
@@ -38,7 +40,9 @@ def find_rows(table: Table, ids: Sequence[str] | None, columns: Columns, found: 
         row_of[folded] = row
     rows = [row_of.get(tuple(map(_fold, one))) for one in wanted]
     if missing != "drop":
-        without = {_joined(one): sample.id for one, row, sample in zip(wanted, rows, found.samples, strict=True) if row is None}
+        without = {
+            _joined(one): sample.id for one, row, sample in zip(wanted, rows, found.samples, strict=True) if row is None
+        }
         if without:
             raise ValueError(
                 f"Every sample of the folder must have a row in {table.name}, or be left out by "

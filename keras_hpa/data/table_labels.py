@@ -22,7 +22,7 @@ Labels = tuple[npt.NDArray[np.int8], tuple[str, ...] | None]
 def find_label_columns(table: Table, others: Sequence[str]) -> list[str]:
     """The columns that hold labels; `others` hold something else. None, if there are no more."""
     free = [name for name in table.columns if name not in others]
-    named = [name for name in free if name.strip().casefold() in _COLUMNS]
+    named = [name for name in free if is_named_label(name)]
     if len(named) == 1 or not free:
         return named
     both = named or free
@@ -32,6 +32,11 @@ def find_label_columns(table: Table, others: Sequence[str]) -> list[str]:
         f"`label_columns` must say which column holds the labels, or which hold 1 and 0 for a class each, as in "
         f"{table.call.but(label_columns=shown)}; or [], if there are none. Received: columns {both} of {table.name}"
     )
+
+
+def is_named_label(column: str) -> bool:
+    """Whether the name of a column says that it holds labels."""
+    return column.strip().casefold() in _COLUMNS
 
 
 def read_labels(

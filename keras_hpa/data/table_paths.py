@@ -108,7 +108,9 @@ def _missing(
     row, channel, path = lacking[0]
     rows = list(dict.fromkeys(one for one, _, _ in lacking))
     some = rows if len(rows) < table.num_rows else [row]
-    advice = table.call.but(leave_out=[*(table.call.options.get("leave_out") or ()), *(table.numbers[one] for one in some)])
+    advice = table.call.but(
+        leave_out=[*(table.call.options.get("leave_out") or ()), *(table.numbers[one] for one in some)]
+    )
     there = "its cell is empty"
     if path is not None:
         near = sorted(names[os.path.dirname(path)], key=natural)

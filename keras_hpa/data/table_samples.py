@@ -81,9 +81,7 @@ def make_samples(table: Table, root: Path, request: Request, *, id_format: str |
     ids = row_ids(table, columns, pattern, root)
     if columns.is_searched and pattern is not None:
         table.ids = ids if callable(columns.keys) else None
-        found = find_samples(
-            root, pattern, request.channels, table.call, project=request.project, id_format=id_format
-        )
+        found = find_samples(root, pattern, request.channels, table.call, project=request.project, id_format=id_format)
         found = complete(found, request, table.call)
         rows = find_rows(table, ids, columns, found, request.missing)
         _tell([sample.id for sample, row in zip(found.samples, rows, strict=True) if row is None], "row")
@@ -110,9 +108,7 @@ def make_samples(table: Table, root: Path, request: Request, *, id_format: str |
     is_plain = pattern is not None and pattern.is_plain and not isinstance(request.channels, Mapping)
     channels = None if columns.paths is not None else request.channels
     source = source_of(root, ids, channels, paths, request, pattern.text if is_plain and pattern is not None else None)
-    metadata = {
-        name: [cells[row] for row in kept] for name, cells in table.columns.items() if name not in columns.used
-    }
+    metadata = {name: [cells[row] for row in kept] for name, cells in table.columns.items() if name not in columns.used}
     return Samples(source, labels, class_names=class_names, groups=groups, metadata=metadata)
 
 
@@ -186,9 +182,7 @@ def source_of(
     return ChannelFiles(root, ids, channels=list(files), missing=missing, **options)
 
 
-def _joined(
-    table: Table, columns: Columns, root: Path, found: Found, rows: Sequence[int], request: Request
-) -> Samples:
+def _joined(table: Table, columns: Columns, root: Path, found: Found, rows: Sequence[int], request: Request) -> Samples:
     """Samples of a folder, each with its row of the table."""
     labels, class_names = _labels(table, columns, request)
     ids = [sample.id for sample in found.samples]
@@ -211,7 +205,12 @@ def _joined(
         source_of(root, ids, channels, files, request),
         None if labels is None else labels[rows],
         class_names=class_names,
-        groups=_groups(table, request.groups, {**taken, **{n: [c[r] for r in rows] for n, c in table.columns.items()}, **said}, rows),
+        groups=_groups(
+            table,
+            request.groups,
+            {**taken, **{n: [c[r] for r in rows] for n, c in table.columns.items()}, **said},
+            rows,
+        ),
         metadata={**taken, **said},
     )
 
@@ -258,9 +257,7 @@ def _without_ids(table: Table, ids: Sequence[str] | None, request: Request, is_s
     return table.taken([row for row, one in enumerate(ids) if one not in names])
 
 
-def _check_channels(
-    table: Table, columns: Columns, pattern: FilePattern | None, root: Path, request: Request
-) -> None:
+def _check_channels(table: Table, columns: Columns, pattern: FilePattern | None, root: Path, request: Request) -> None:
     """Refuses images that neither a pattern, nor columns, nor ids name."""
     if pattern is not None and request.channels is None and "channel" in pattern.fields:
         raise ValueError(
@@ -282,9 +279,7 @@ def _check_channels(
     )
 
 
-def _rows_with_files(
-    table: Table, root: Path, paths: Any, pattern: FilePattern | None, request: Request
-) -> list[int]:
+def _rows_with_files(table: Table, root: Path, paths: Any, pattern: FilePattern | None, request: Request) -> list[int]:
     with os.scandir(root) as entries:
         if next(entries, None) is None:
             raise FileNotFoundError(f"`root` must hold images. Received: the empty folder {os.fspath(root)!r}")

@@ -209,9 +209,7 @@ def _left_out(table: Table, leave_out: Sequence[int | str]) -> Table:
     numbers = {number for number in leave_out if not isinstance(number, str)}
     for number in numbers:
         if number not in range(table.num_rows):
-            raise ValueError(
-                f"`leave_out` must hold rows from 0 to {table.num_rows - 1}, or ids. Received: {number!r}"
-            )
+            raise ValueError(f"`leave_out` must hold rows from 0 to {table.num_rows - 1}, or ids. Received: {number!r}")
     return table.taken([row for row in range(table.num_rows) if row not in numbers]) if numbers else table
 
 

@@ -61,7 +61,7 @@ def test_encoding_that_is_given(root, tmp_path):
         'Id,Target,Note\na,ER,"two\nlines, one cell"\nb,Golgi|Plasma membrane,\nc,Plasma membrane,""""\n',
         '"Id","Target"\r\n"a","ER"\r\n\r\n"b","Golgi|Plasma membrane"\r\n"c","Plasma membrane"\r\n',
         'Id,Target\na,"ER"\nb,"Golgi,Plasma membrane"\nc,"Plasma membrane"\n',
-        'Id,Target\na,"[\'ER\']"\nb,"[\'Golgi\', \'Plasma membrane\']"\nc,"[\'Plasma membrane\']"\n',
+        "Id,Target\na,\"['ER']\"\nb,\"['Golgi', 'Plasma membrane']\"\nc,\"['Plasma membrane']\"\n",
         'Id,Target\na,"[""ER""]"\nb,"[""Golgi"", ""Plasma membrane""]"\nc,"[""Plasma membrane""]"\n',
         "Id,Target\na,['ER']\nb,['Golgi' 'Plasma membrane']\nc,['Plasma membrane']\n",
         'Id,Target\na,ER\nb,"Golgi\nPlasma membrane"\nc,Plasma membrane\n',
@@ -82,7 +82,9 @@ def test_known_names_say_what_a_cell_holds(root, tmp_path):
 
 
 def _frame(rows=((1, 0, 0), (0, 1, 1), (0, 0, 1))):
-    return pd.DataFrame([(name, *row, 0.5) for name, row in zip("abc", rows, strict=True)], columns=["Id", *NAMES, "Dose"])
+    return pd.DataFrame(
+        [(name, *row, 0.5) for name, row in zip("abc", rows, strict=True)], columns=["Id", *NAMES, "Dose"]
+    )
 
 
 @pytest.mark.parametrize("kind", ["pandas", "index", "polars", "arrow", "mapping", "csv", "xlsx", "parquet", "tsv"])
@@ -106,14 +108,23 @@ def test_one_column_per_class(root, tmp_path, kind):
         frame.to_parquet(tmp_path / "t.parquet")
     else:
         frame.to_csv(tmp_path / f"t.{kind}", index=False, sep="\t" if kind == "tsv" else ",")
-    samples = load_table(tmp_path / f"t.{kind}" if table is None else table, root=root, label_columns=list(NAMES), **FILES)
+    samples = load_table(
+        tmp_path / f"t.{kind}" if table is None else table, root=root, label_columns=list(NAMES), **FILES
+    )
     _check(samples)
     assert samples.metadata == {"Dose": ["0.5"] * 3 if kind in ("csv", "tsv") else [0.5] * 3}
 
 
 @pytest.mark.parametrize(
     ("present", "absent", "unknown"),
-    [(1, 0, -1), (True, False, -1), ("TRUE", "FALSE", "-1"), (1.0, 0.0, -1.0), ("1,0", "0,0", "-1"), ("x", "no", "-1,0")],
+    [
+        (1, 0, -1),
+        (True, False, -1),
+        ("TRUE", "FALSE", "-1"),
+        (1.0, 0.0, -1.0),
+        ("1,0", "0,0", "-1"),
+        ("x", "no", "-1,0"),
+    ],
 )
 def test_ways_to_write_0_1_and_unknown(root, present, absent, unknown):
     table = _frame(((present, absent, absent), (absent, present, present), (absent, unknown, present)))
@@ -189,9 +200,16 @@ def test_paths_of_whole_files(tmp_path):
 
 
 def test_columns_in_the_pattern_and_several_groups(root):
-    table = pd.DataFrame({"well": ["a", "b", "c"], "stain": ["dapi", "gfp", "gfp"], "y": [1, 0, 1], "z ": [0, 0, 1], "day": 1})
+    table = pd.DataFrame(
+        {"well": ["a", "b", "c"], "stain": ["dapi", "gfp", "gfp"], "y": [1, 0, 1], "z ": [0, 0, 1], "day": 1}
+    )
     samples = load_table(
-        table, root=root, pattern="{well}_{stain}.npy", channels=["one"], label_columns=["y", "z"], groups=["well", "day"]
+        table,
+        root=root,
+        pattern="{well}_{stain}.npy",
+        channels=["one"],
+        label_columns=["y", "z"],
+        groups=["well", "day"],
     )
     assert samples.ids == ("a_dapi", "b_gfp", "c_gfp")
     assert samples.groups == [("a", 1), ("b", 1), ("c", 1)]

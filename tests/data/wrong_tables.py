@@ -137,7 +137,9 @@ TABLES = [
     ),
     Case("repeated_label", "Id,Target\na,ER;Golgi\nb,ER;er\n", ["line 3", "'er'", "leave_out=[1]"]),
     Case("name_of_two_words", "Id,Target\na,Plasma membrane\nb,Nucleus\n", ["'Plasma membrane'", "separator=None"]),
-    Case("two_separators", "Id,Target\na,ER;Golgi\nb,ER|Golgi\n", ["';'", "'|'", "separator=';'"], mend="one separator"),
+    Case(
+        "two_separators", "Id,Target\na,ER;Golgi\nb,ER|Golgi\n", ["';'", "'|'", "separator=';'"], mend="one separator"
+    ),
     Case(
         "wrong_separator",
         "Id,Target\na,ER;Golgi\nb,ER\n",
