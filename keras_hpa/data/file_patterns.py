@@ -40,7 +40,7 @@ class FilePattern:
             self.parts: list[tuple[str, str | None, str]] = []
             if not self.fields:
                 raise ValueError(
-                    f"`pattern` must have named groups, such as '(?P<id>.+)'. Received: {pattern.pattern!r}"
+                    f"`pattern` must have named groups, as '(?P<id>.+)'. Received: {pattern.pattern!r}"
                 )
             return
         self.text = pattern

@@ -52,8 +52,8 @@ def load_folder(
     Args:
         root: the folder with the images.
         table: a table of labels, as `load_table` takes it.
-        channels: the names of the channels, in the order in which they are stacked; or a mapping from these names to what
-            stands in the files' names: `{"dapi": "ch1", "gfp": "ch2"}`. Without a table they may be found.
+        channels: the names of the channels, in the order in which they are stacked; or a mapping from these names to
+            what stands in the files' names: `{"dapi": "ch1", "gfp": "ch2"}`. Without a table they may be found.
         pattern: an image's path below `root`, such as `"{id}/{channel}.tif"`; `"{id}_{channel}.png"` unless given.
         layout: in place of `pattern`, how an instrument or a site names files: "harmony" (Opera, Operetta; with channel
             names from `Index.idx.xml`), "metaxpress", "kaggle2018", "kaggle2021", "hpa" (the website of the Human
@@ -87,7 +87,7 @@ def load_folder(
         >>> for name in ("A01_s1_w1", "A01_s1_w2", "A01_s2_w1", "A01_s2_w2"):
         ...     np.save(os.path.join(folder.name, f"{name}.npy"), np.zeros((8, 8), "uint16"))
         >>> samples = load_folder(
-        ...     folder.name, pattern="{well}_s{field}_w{channel}.npy", channels={"dapi": "1", "gfp": "2"}, groups="well",
+        ...     folder.name, pattern="{well}_s{field}_w{channel}.npy", channels={"dapi": "1", "gfp": "2"}
         ... )
         >>> samples.ids, samples.channels, samples.metadata["field"]
         (('A01_1', 'A01_2'), ('dapi', 'gfp'), ['1', '2'])
