@@ -39,9 +39,7 @@ class FilePattern:
             self.fields = tuple(pattern.groupindex)
             self.parts: list[tuple[str, str | None, str]] = []
             if not self.fields:
-                raise ValueError(
-                    f"`pattern` must have named groups, as '(?P<id>.+)'. Received: {pattern.pattern!r}"
-                )
+                raise ValueError(f"`pattern` must have named groups, as '(?P<id>.+)'. Received: {pattern.pattern!r}")
             return
         self.text = pattern
         self.parts = _parse(pattern)
@@ -132,8 +130,8 @@ def _regex(pattern: str, texts: tuple[tuple[str, tuple[str, ...]], ...]) -> "re.
             one = _SIDE_BY_SIDE[field]
         elif field in AXES:
             one = r"\d+"
-        else:
-            one = "[^/]+?"
+        else:  # names hold what stands between fields: "a_b_dapi" is sample "a_b"
+            one = "[^/]+?" if field == "channel" else "[^/]+"
         regex += f"(?P<{field}>{one})"
     return re.compile(regex)
 

@@ -37,7 +37,7 @@ def _harmony(root: Path) -> Layout:
         r"-ch(?P<channel>\d+)(?:sk(?P<t>\d+))?(?:fk\d+)?(?:fl\d+)?\.tiff?",
         re.IGNORECASE,
     )
-    return Layout(pattern, _harmony_channels(root), "{plate}r{row}c{col}f{field}")
+    return Layout(pattern, _harmony_channels(root), "{plate}_r{row}c{col}f{field}")
 
 
 def _harmony_channels(root: Path) -> dict[str, str] | None:

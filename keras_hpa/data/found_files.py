@@ -52,59 +52,101 @@ def find_samples(
     """
     if not root.is_dir():
         raise FileNotFoundError(_no_folder(root, call))
-    texts = _texts(channels)
-    planes: dict[tuple[str, ...], dict[str, dict[tuple[int, ...], str]]] = {}
-    said: dict[tuple[str, ...], dict[str, str]] = {}
-    names = [name for name in pattern.fields if name not in ("channel", "label", *AXES)]
-    axes = [name for name in pattern.fields if name in AXES]
-    others: list[str] = []
-    for path in list_files(root, None if pattern.text is None else pattern.text.count("/") + 1):
-        values = pattern.match(path)
-        if values is None:
-            others += [path] if len(others) < 5 else []
-            continue
-        identity = tuple(values[name] for name in names)
-        place = tuple(int("".join(filter(str.isdigit, values[axis])) or 0) for axis in axes)
-        if "channel" in values and texts is not None and values["channel"] not in texts:
-            channel_files = planes.setdefault(identity, {}).setdefault(f"\0{values['channel']}", {})
-        else:
-            channel_files = planes.setdefault(identity, {}).setdefault(values.get("channel", ""), {})
-        known = said.setdefault(identity, {name: values[name] for name in (*names, "label") if name in values})
-        if place in channel_files or known.get("label") != values.get("label"):
-            raise ValueError(
-                f"`pattern` must tell the files of a sample apart by {{channel}}, {{z}} or {{t}}, or samples by further "
-                f"fields. Received: {channel_files.get(place, known.get('label'))!r} and {path!r} for sample "
-                f"{'_'.join(identity)!r}"
-            )
-        channel_files[place] = path
-    if not planes:
-        raise _nothing_found(root, pattern, channels, others, call)
-    seen = sorted({text.removeprefix("\0") for files in planes.values() for text in files}, key=natural)
-    if "channel" in pattern.fields:
-        texts = {text: text for text in seen} if texts is None else texts
-        absent = [name for text, name in texts.items() if text not in seen]
-        if absent:
-            shown = call.but(channels=seen)
-            raise ValueError(
-                f"`channels` must be such as stand in the files' names, or a mapping to what stands there, as in "
-                f"{shown}. Received: no file for {absent}; files have {seen}, such as {_first_path(planes)!r}"
-            )
-    else:
-        texts = {"": ""}
-    wanted = list(texts.items())
     check_project(project)
+    texts = _texts(channels)
+    listed = _Listed(pattern, texts)
+    for path in list_files(root, None if pattern.text is None else pattern.text.count("/") + 1):
+        listed.add(path)
+    if not listed.planes:
+        if listed.seen:
+            raise _no_channel(channels, listed, call)
+        raise _nothing_found(root, pattern, channels, listed.others, call)
+    if "channel" not in pattern.fields:
+        texts = {"": ""}
+    elif texts is None:
+        texts = {text: text for text in sorted(listed.seen, key=natural)}
+    if not set(texts) <= listed.seen:
+        raise _no_channel(channels, listed, call)
     samples, lacking = [], {}
-    for identity, channel_files in planes.items():
-        sample_id = id_format.format(**said[identity]) if id_format is not None else "_".join(identity)
-        sample = FoundSample(sample_id or "sample", said[identity])
-        for text, name in wanted:
-            if text in channel_files:
-                sample.files[name] = choose_planes(channel_files[text], [AXES[axis] for axis in axes], project, call)
+    ids = _ids(listed, id_format)
+    for sample_id, (identity, files) in zip(ids, listed.planes.items(), strict=True):
+        sample = FoundSample(sample_id, with_well(dict(zip(listed.names, identity, strict=True))))
+        for text, name in texts.items():
+            if text in files:
+                sample.files[name] = choose_planes(files[text], [AXES[axis] for axis in listed.axes], project, call)
         samples.append(sample)
-        if len(sample.files) < len(wanted):
-            lacking[sample.id] = [name for _, name in wanted if name not in sample.files]
-    names_given = None if "channel" not in pattern.fields and channels is None else tuple(channels or texts.values())
-    return Found(names_given, samples, lacking)
+        if len(sample.files) < len(texts):
+            lacking[sample.id] = [name for name in texts.values() if name not in sample.files]
+    names = None if "channel" not in pattern.fields and channels is None else tuple(channels or texts.values())
+    return Found(names, samples, lacking)
+
+
+def with_well(fields: dict[str, str]) -> dict[str, str]:
+    """Adds the well, as people write it, to row and column: "02" and "03", or "B" and "3", are "B03"."""
+    if "well" in fields or not {"row", "col"} <= fields.keys():
+        return fields
+    row, column = fields["row"].lstrip("Rr") or fields["row"], fields["col"].lstrip("Cc")
+    if row.isdigit() and 0 < int(row) < 27:
+        row = chr(64 + int(row))
+    return {**fields, "well": f"{row.upper()}{column.zfill(2)}"}
+
+
+class _Listed:
+    """Files as they are found: for each sample, by the values of `names`, its channels and their planes."""
+
+    def __init__(self, pattern: FilePattern, texts: Mapping[str, str] | None):
+        self.pattern = pattern
+        self.texts = None if texts is None or "channel" not in pattern.fields else {"channel": list(texts)}
+        self.names = [name for name in pattern.fields if name not in ("channel", *AXES)]
+        self.axes = [name for name in pattern.fields if name in AXES]
+        self.planes: dict[tuple[str, ...], dict[str, dict[tuple[int, ...], str]]] = {}
+        self.seen: set[str] = set()
+        self.others: list[str] = []
+
+    def add(self, path: str) -> None:
+        values = self.pattern.match(path, self.texts)
+        if values is None:
+            loose = self.pattern.match(path) if self.texts is not None else None
+            if loose is not None:
+                self.seen.add(loose["channel"])
+            elif len(self.others) < 5:
+                self.others.append(path)
+            return
+        channel = values.get("channel", "")
+        self.seen.add(channel)
+        identity = tuple(values[name] for name in self.names)
+        place = tuple(int("".join(filter(str.isdigit, values[axis])) or 0) for axis in self.axes)
+        files = self.planes.setdefault(identity, {}).setdefault(channel, {})
+        if place in files:
+            raise ValueError(
+                "`pattern` must tell the files of a sample apart by {channel}, {z} or {t}, or samples by further "
+                f"fields. Received: {files[place]!r} and {path!r} for sample {'_'.join(identity)!r}"
+            )
+        files[place] = path
+
+
+def _ids(listed: _Listed, id_format: str | None) -> list[str]:
+    """Ids made of what names say; the class stands in them only where they would repeat without it."""
+    ids = []
+    for with_label in (False, True):
+        names = [name for name in listed.names if with_label or name != "label"]
+        said = [dict(zip(listed.names, identity, strict=True)) for identity in listed.planes]
+        ids = ["_".join(filter(None, (one[name] for name in names))) for one in said]
+        if id_format is not None:
+            ids = [id_format.format(**one).strip("_") for one in said]
+        if len(set(ids)) == len(ids):
+            break
+    return [one or "sample" for one in ids]
+
+
+def _no_channel(channels: Any, listed: _Listed, call: Call) -> ValueError:
+    seen = sorted(listed.seen, key=natural)
+    absent = [name for text, name in (_texts(channels) or {}).items() if text not in listed.seen]
+    known = seen if len(listed.planes) else [text for text in seen if text not in absent]
+    return ValueError(
+        "`channels` must be such as stand in the files' names, or a mapping to what stands there, as in "
+        f"{call.but(channels=known)}. Received: no file for {absent}; files have {seen}"
+    )
 
 
 def _texts(channels: Sequence[str] | Mapping[str, str] | None) -> dict[str, str] | None:
@@ -120,10 +162,6 @@ def _texts(channels: Sequence[str] | Mapping[str, str] | None) -> dict[str, str]
             raise ValueError(f"`channels` must map different names to different texts. Received: {channels!r}")
         texts[str(text)] = name
     return texts
-
-
-def _first_path(planes: Mapping[Any, Mapping[str, Mapping[Any, str]]]) -> str:
-    return next(iter(next(iter(next(iter(planes.values())).values())).values()))
 
 
 def _no_folder(root: Path, call: Call) -> str:

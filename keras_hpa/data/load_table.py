@@ -52,8 +52,8 @@ def load_table(
     Args:
         table: the table, or its path.
         root: the folder that paths are below; of a file its own folder unless given.
-        pattern: an image's path below `root`. A width may be given, `{id:03}`; `*` is anything within a name; a compiled
-            regular expression with named groups will do.
+        pattern: an image's path below `root`. A width may be given, `{id:03}`; `*` is anything within a name; a
+            compiled regular expression with named groups will do.
         channels: the channels' names in the order in which they are stacked; or a mapping from these names to what
             stands in the files' names, or, without `pattern`, to columns of paths, a tuple of columns being joined.
         label_columns: the column that holds the labels; or a list of columns, of one class each, that hold 1, 0, or -1
@@ -96,7 +96,11 @@ def load_table(
         ...     np.save(os.path.join(folder.name, f"{name}.npy"), np.zeros((8, 8), "uint16"))
         >>> table = {"well": ["A01", "A02"], "Golgi": [1, 0], "ER": [0, -1], "plate": ["p", "p"]}
         >>> samples = load_table(
-        ...     table, folder.name, pattern="{well}_{channel}.npy", channels=["dapi", "gfp"], label_columns=["Golgi", "ER"],
+        ...     table,
+        ...     root=folder.name,
+        ...     pattern="{well}_{channel}.npy",
+        ...     channels=["dapi", "gfp"],
+        ...     label_columns=["Golgi", "ER"],
         ... )
         >>> samples.ids, samples.labels.tolist(), samples.metadata
         (('A01', 'A02'), [[1, 0], [0, -1]], {'plate': ['p', 'p']})

@@ -46,7 +46,8 @@ def choose_planes(
             raise ValueError(
                 f"`project` must say which plane is the image where {{{field}}} has several, as in "
                 f"{call.but(project={**ways, axis: 'max' if axis == 'Z' else 0})}. "
-                f"Received: {project!r}, and {field!r} from {places[0]} to {places[-1]}, such as {next(iter(left.values()))!r}"
+                f"Received: {project!r}, and {field!r} from {places[0]} to {places[-1]}, such as "
+                f"{next(iter(left.values()))!r}"
             )
         if way == "middle" or isinstance(way, int):
             index = len(places) // 2 if isinstance(way, str) else way

@@ -26,8 +26,8 @@ def read_stack(
     """Reads an image file of several channels: TIFF (OME-TIFF, also gzipped), NPY, or a colour PNG or JPEG.
 
     An OME-TIFF whose channels lie in several files of one folder is read whole from any of them. Of a pyramid the full
-    resolution is read. Slices and time points are an error, not channels, unless `project` says what becomes of them; so
-    are several images, unless `scene` chooses one.
+    resolution is read. Slices and time points are an error, not channels, unless `project` says what becomes of them;
+    so are several images, unless `scene` chooses one.
 
     Args:
         path: a file whose name says what it holds.

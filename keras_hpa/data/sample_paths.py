@@ -65,8 +65,9 @@ def check_planes(planes: Sequence[npt.NDArray], paths: Sequence[Path]) -> None:
     for plane, path in zip(planes, paths, strict=True):
         if (plane.shape, plane.dtype) != (planes[0].shape, planes[0].dtype):
             raise ValueError(
-                f"All planes of a stack must have one size and one type. Received: {plane.dtype} of shape {plane.shape} "
-                f"in '{path}', but {planes[0].dtype} of shape {planes[0].shape} in '{paths[0]}'"
+                "All planes of a stack must have one size and one type. "
+                f"Received: {plane.dtype} of shape {plane.shape} in '{path}', "
+                f"but {planes[0].dtype} of shape {planes[0].shape} in '{paths[0]}'"
             )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keras_hpa.data.file_patterns import AXES, FilePattern
+from keras_hpa.data.found_files import with_well
 from keras_hpa.data.table_labels import find_label_columns, is_named_label
 from keras_hpa.data.tables import Table
 
@@ -47,11 +48,14 @@ def listed(names: Any) -> list[str]:
 def find_columns(table: Table, pattern: FilePattern | None, request: Any) -> Columns:
     """Finds out which columns hold what; what could be meant in two ways is an error."""
     columns = Columns()
-    own = () if pattern is None else [name for name in pattern.fields if name not in ("channel", "label", *AXES)]
+    own = [] if pattern is None else [name for name in pattern.fields if name not in ("channel", "label", *AXES)]
+    own += [name for name in with_well(dict.fromkeys(own, "")) if name not in own]
     folded = {name.casefold(): name for name in table.columns}
     for name in own:
         if name in table.columns or name.casefold() in folded:
             columns.fields[name] = name if name in table.columns else folded[name.casefold()]
+        elif name == "col" and "column" in folded:
+            columns.fields[name] = folded["column"]
     free = [name for name in own if name not in columns.fields and name != "id"]
     has_axes = pattern is not None and any(name in AXES for name in pattern.fields)
     columns.is_searched = pattern is not None and (
@@ -142,7 +146,7 @@ def _group_column(table: Table, name: str) -> None:
     if name not in table.columns:
         shown = table.call.but(groups=list(table.columns)[:1])
         raise ValueError(
-            f"{table.name} must have one column {name!r}, as `groups` says; a column of its own would do, as in {shown}. "
+            f"{table.name} must have one column {name!r}, as `groups` says; one that it has would do, as in {shown}. "
             f"Received: columns {list(table.columns)}"
         )
 

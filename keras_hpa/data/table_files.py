@@ -5,7 +5,7 @@ import csv
 import io
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def _read_text(path: Path, call: Any, delimiter: str | None, encoding: str | Non
         delimiter = _find_delimiter(path, text, call, needed)
     rows = _parse(path, text, delimiter, skipped)
     header = rows[0][1]
-    if len(header) == 1 and any(column not in header for column in needed) or len(header) == 1:
+    if len(header) == 1:
         other = next((one for one in DELIMITERS if one != delimiter and one in header[0]), None)
         if other is not None:
             raise ValueError(
@@ -243,7 +243,9 @@ def _read_parquet(path: Path) -> Rows:
     except Exception as error:  # pyarrow's own, of several kinds
         raise ValueError(f"{path} must be a Parquet file. Received: {error}") from None
     columns = {name: cells for name, cells in columns.items() if not name.startswith("__index_level_")}
-    return Rows(list(columns), [(number + 1, list(row)) for number, row in enumerate(zip(*columns.values()))])
+    return Rows(
+        list(columns), [(number + 1, list(row)) for number, row in enumerate(zip(*columns.values(), strict=True))]
+    )
 
 
 def needs(module: str, reason: str) -> Any:

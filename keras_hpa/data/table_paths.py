@@ -159,7 +159,7 @@ def _of_columns(table: Table, root: Path, names: Sequence[str]) -> list[str | No
         path = _below(root, "/".join(part.replace("\\", "/").rstrip("/") for part in parts))
         if could_leave(path):
             raise ValueError(
-                f"A path must lie below `root`, {os.fspath(root)!r}, such as {table.call.rooted(os.path.dirname(path))}. "
+                f"A path must lie below `root`, {os.fspath(root)!r}, as in {table.call.rooted(os.path.dirname(path))}. "
                 f"Received: {path!r} in {table.where(row, names[-1])}"
             )
         paths.append(path)

@@ -193,13 +193,10 @@ def _joined(table: Table, columns: Columns, root: Path, found: Found, rows: Sequ
     said: dict[str, list[Any]] = {
         name: [sample.fields[name] for sample in found.samples] for name in (found.samples[0].fields if ids else ())
     }
-    said.pop("id", None)
+    said = {name: cells for name, cells in said.items() if name not in ("id", "label") and any(cells)}
     keys = set() if callable(columns.keys) else set(columns.keys.values())
-    taken = {
-        name: [cells[row] for row in rows]
-        for name, cells in table.columns.items()
-        if name not in columns.used and name not in keys
-    }
+    of_rows = {name: [cells[row] for row in rows] for name, cells in table.columns.items()}
+    taken = {name: cells for name, cells in of_rows.items() if name not in columns.used and name not in keys}
     channels = request.channels if found.channels is None or "" in files else found.channels
     return Samples(
         source_of(root, ids, channels, files, request),

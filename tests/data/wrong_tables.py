@@ -1,8 +1,8 @@
 """Tables and folders as people have them by mistake, and what the error must say of each.
 
 Every case lies in a folder of its own with `images/` and a table. `says` are parts of the error, in any order; one of
-them names the cell, the row or the file. The call that the error shows is run, and must work, unless `mend` says what has to be
-mended in the table or the folder first.
+them names the cell, the row or the file. The call that the error shows is run, and must work, unless `mend` says what
+has to be mended in the table or the folder first.
 """
 
 from collections.abc import Callable, Sequence
