@@ -147,8 +147,8 @@ class ChannelFiles:
                     f"channel {channel!r} ({os.fspath(self.path(index, channel))!r}): {image.dtype} of shape "
                     f"{image.shape}, but channel {first!r}: {reference.dtype} of shape {reference.shape}"
                 )
-        image = _stack([images.get(channel, np.zeros_like(reference)) for channel in self.channels])
-        return image if self._sharpest is None else project_stack(image, "sharpest")
+        stacked = [images.get(channel, np.zeros_like(reference)) for channel in self.channels]
+        return _stack(stacked) if self._sharpest is None else project_stack(np.stack(stacked, axis=-1), "sharpest")
 
     def _read_channel(self, index: int, channel: str) -> npt.NDArray | None:
         try:

@@ -49,7 +49,7 @@ def find_rows(
                 f"{table.call.but(missing='drop')}. Received: none for {list(without)[:10]}, such as sample "
                 f"{next(iter(without.values()))!r}; {table.name} has {[_joined(cell) for cell in cells[:5]]}, ..."
             )
-        unused = [row for row in range(table.num_rows) if row not in set(rows)]
+        unused = sorted(set(range(table.num_rows)).difference(rows))
         if unused:
             raise ValueError(
                 f"Every row must have files, or be left out by {table.call.but(missing='drop')}. Received: no file for "

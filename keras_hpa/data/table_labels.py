@@ -115,12 +115,10 @@ def _of_texts(
             f"{table.call.but(separator=None)}. Received: {separator!r}"
         )
     split = [cell if isinstance(cell, list) else _split(cell, separator) for cell in cells]
-    unknown = [row for row, labels in enumerate(split) if labels == ["-1"]]
-    if allow_empty == "unknown":
-        unknown += [row for row, labels in enumerate(split) if not labels]
-    split = [[] if row in set(unknown) else labels for row, labels in enumerate(split)] if unknown else split
+    unknown = [labels == ["-1"] or (allow_empty == "unknown" and not labels) for labels in split]
+    split = [[] if is_unknown else labels for labels, is_unknown in zip(split, unknown, strict=True)]
     for row, labels in enumerate(split):
-        if not labels and not allow_empty and row not in unknown:
+        if not labels and not allow_empty and not unknown[row]:
             raise ValueError(
                 f"Every sample must have a label unless `allow_empty=True`, as in {table.call.but(allow_empty=True)}. "
                 f"Received: {table.columns[column][row]!r} in {table.where(row, column)}"

@@ -34,15 +34,16 @@ def check_row_ids(table: Table, ids: Sequence[str], column: str | None) -> None:
     """Refuses ids that are empty, lead out of the folder or repeat, and names the row."""
     seen: dict[str, int] = {}
     for row, one in enumerate(ids):
-        leave = table.without(row)
         if not one or not one.isprintable():
             raise ValueError(
-                f"`ids` must be printable text, not empty: mend the table, or call {leave}. Received: {one!r} in "
+                f"`ids` must be printable text, not empty: mend the table, or call {table.without(row)}. "
+                f"Received: {one!r} in "
                 f"{table.where(row, column)}"
             )
         if could_leave(one):
             raise ValueError(
-                f"`ids` must not lead out of `root`: no absolute path, no '..'; or call {leave}. Received: {one!r} in "
+                f"`ids` must not lead out of `root`: no absolute path, no '..'; or call {table.without(row)}. "
+                f"Received: {one!r} in "
                 f"{table.where(row, column)}"
             )
         plain = os.path.normpath(one.replace("\\", "/"))
@@ -50,7 +51,7 @@ def check_row_ids(table: Table, ids: Sequence[str], column: str | None) -> None:
             other = seen[plain]
             beside = "twice" if ids[other] == one else f"beside {ids[other]!r}"
             raise ValueError(
-                f"`ids` must not repeat: mend the table, or call {leave}; for rows that share images give `key`. "
+                f"`ids` must not repeat: mend the table, or call {table.without(row)}; for rows that share images give `key`. "
                 f"Received: {one!r} {beside}, in {table.where(row, column)}, and in {table.where(other, column)}"
             )
         seen[plain] = row

@@ -100,7 +100,7 @@ def make_samples(table: Table, root: Path, request: Request, *, id_format: str |
     paths = paths_of_rows(table, ids, columns, pattern, root, request.channels)
     kept = _rows_with_files(table, root, paths, pattern, request)
     if len(kept) < table.num_rows:
-        _tell([ids[row] for row in range(table.num_rows) if row not in set(kept)], "file for each channel")
+        _tell([ids[row] for row in sorted(set(range(table.num_rows)).difference(kept))], "file for each channel")
         ids = [ids[row] for row in kept]
         paths = {channel: [files[row] for row in kept] for channel, files in paths.items()}
         labels = None if labels is None else labels[kept]
@@ -124,6 +124,7 @@ def samples_of_folder(root: Path, request: Request, call: Call, *, id_format: st
     found = complete(found, request, call)
     names = found.samples[0].fields if found.samples else {}
     columns = {name: [sample.fields[name] for sample in found.samples] for name in names}
+    columns = {name: cells for name, cells in columns.items() if name == "label" or any(cells)}
     columns["id"] = [sample.id for sample in found.samples]
     table = Table(os.fspath(root), columns, call)
     table.ids = columns["id"]

@@ -9,6 +9,10 @@ from keras_hpa.data.table_files import Rows, read_table_file
 from keras_hpa.labels import is_missing
 
 
+_TABLE = object()
+"""What stands for a DataFrame in a call that is shown."""
+
+
 class Call:
     """What the user called, so that an error can show a call that works."""
 
@@ -20,7 +24,10 @@ class Call:
     def but(self, **changes: Any) -> str:
         """The call with some options changed; those that are None are left out."""
         options = {**self.options, **changes}
-        texts = [_shown(value) for value in self.arguments if value is not None]
+        tables = [
+            value if isinstance(value, (str, os.PathLike)) else _TABLE for value in self.arguments if value is not None
+        ]
+        texts = [_shown(value) for value in tables]
         texts += [
             f"{name}={_shown(value)}" for name, value in options.items() if value is not None or name == "separator"
         ]
@@ -232,12 +239,14 @@ def _letter(position: int) -> str:
 
 
 def _shown(value: Any) -> str:
+    if value is _TABLE:
+        return "table"
     if isinstance(value, (str, int, float)) or value is None:
         return repr(value)
     if isinstance(value, os.PathLike):
         return repr(os.fspath(value))
-    if isinstance(value, Mapping) and not hasattr(value, "iloc"):
+    if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_shown(key)}: {_shown(one)}" for key, one in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_shown, value)) + "]"
-    return "table" if hasattr(value, "columns") else getattr(value, "__name__", repr(value))
+    return getattr(value, "__name__", None) or repr(value)
