@@ -51,8 +51,8 @@ def check_row_ids(table: Table, ids: Sequence[str], column: str | None) -> None:
             other = seen[plain]
             beside = "twice" if ids[other] == one else f"beside {ids[other]!r}"
             raise ValueError(
-                f"`ids` must not repeat: mend the table, or call {table.without(row)}; for rows that share images give `key`. "
-                f"Received: {one!r} {beside}, in {table.where(row, column)}, and in {table.where(other, column)}"
+                f"`ids` must not repeat: mend the table, or call {table.without(row)}; where rows share images give "
+                f"`key`. Received: {one!r} {beside}, in {table.where(row, column)}, and in {table.where(other, column)}"
             )
         seen[plain] = row
 

@@ -8,7 +8,6 @@ from typing import Any
 from keras_hpa.data.table_files import Rows, read_table_file
 from keras_hpa.labels import is_missing
 
-
 _TABLE = object()
 """What stands for a DataFrame in a call that is shown."""
 
