@@ -37,6 +37,7 @@ from keras_hpa.graphs import FoldedModel as FoldedModel
 from keras_hpa.graphs import fold_batch_norm as fold_batch_norm
 from keras_hpa.graphs import inflate_channels as inflate_channels
 from keras_hpa.inference import predict_scores as predict_scores
+from keras_hpa.inference import write_predictions as write_predictions
 from keras_hpa.labels import format_labels as format_labels
 from keras_hpa.labels import parse_labels as parse_labels
 from keras_hpa.layers import ChannelMixer as ChannelMixer

@@ -25,6 +25,7 @@ from keras_hpa.data.source import select_channels as select_channels
 from keras_hpa.data.source import subset as subset
 from keras_hpa.data.splits import stratified_folds as stratified_folds
 from keras_hpa.data.splits import stratified_split as stratified_split
+from keras_hpa.data.table_files import needs as needs
 from keras_hpa.data.validate import SourceReport as SourceReport
 from keras_hpa.data.validate import validate as validate
 from keras_hpa.data.write_kaggle_folder import write_kaggle_folder as write_kaggle_folder

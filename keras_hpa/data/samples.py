@@ -133,6 +133,20 @@ class Samples:
         folds = stratified_folds(self._classes(), num_folds, groups=self.groups, seed=seed)
         return [(self._subset(train), self._subset(test)) for train, test in folds]
 
+    def group_folds(self) -> list[tuple["Samples", "Samples"]]:
+        """Gives `(train, test)` for each group, in the order in which they occur: to leave out one plate at a time."""
+        if self.groups is None or len(set(self.groups)) < 2:
+            raise ValueError(f"`groups` must be given, two or more, to leave one out. Received: {self!r}")
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(self.groups))}
+        group_of_sample = np.array([numbers[group] for group in self.groups])
+        return [
+            (
+                self._subset(np.flatnonzero(group_of_sample != number)),
+                self._subset(np.flatnonzero(group_of_sample == number)),
+            )
+            for number in numbers.values()
+        ]
+
     def to_frame(self) -> Any:
         """Gives a pandas DataFrame with a row per sample: its id, a column of 1, 0 and -1 per class, groups, metadata.
 
