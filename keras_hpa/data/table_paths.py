@@ -118,6 +118,9 @@ def _missing(
         other = _renamed(path, near, pattern, table.ids[row] if table.ids else "", paths)
         if other is not None:
             advice = table.call.but(pattern=other)
+        texts = _channels_of(path, near, pattern, table.ids[row] if table.ids else "")
+        if texts and channel not in texts:
+            advice = table.call.but(channels=texts)
         alike = [name for name in near if name.casefold() == os.path.basename(path).casefold()]
         begins = [name for name in near if table.ids and name.startswith(table.ids[row])]
         shown = (alike or begins or near)[:3]
@@ -130,6 +133,15 @@ def _missing(
         f"Every sample must have its files; `missing='drop'` leaves incomplete ones out, and this call may be what you "
         f"meant: {advice}. Received: {received} for {table.where(row)}{which}{more}; {there}"
     )
+
+
+def _channels_of(path: str, near: Sequence[str], pattern: FilePattern | None, sample_id: str) -> list[str]:
+    """What stands for the channel in the files that a sample has."""
+    if pattern is None or not pattern.is_plain or "channel" not in pattern.fields:
+        return []
+    folder = os.path.dirname(path)
+    found = (pattern.match(f"{folder}/{name}" if folder else name, {"id": [sample_id]}) for name in near)
+    return [values["channel"] for values in found if values is not None]
 
 
 def _renamed(path: str, near: Sequence[str], pattern: FilePattern | None, sample_id: str, paths: Paths) -> str | None:
