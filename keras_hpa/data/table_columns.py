@@ -10,7 +10,7 @@ from keras_hpa.data.table_labels import find_label_columns, is_named_label
 from keras_hpa.data.tables import Table
 
 _IDS = {"id", "ids", "imageid", "image", "imagename", "imagepath", "filename", "file", "filepath", "path", "sample"}
-_IDS |= {"sampleid", "samplename", "basename"}
+_IDS |= {"sampleid", "samplename", "basename", "index"}
 
 
 @dataclass
@@ -42,7 +42,8 @@ class Columns:
 
 def listed(names: Any) -> list[str]:
     """One name or several, as a list."""
-    return [] if names is None else [names] if isinstance(names, str) else list(names)
+    several = [] if names is None else [names] if isinstance(names, (str, int)) else list(names)
+    return [name if isinstance(name, str) else str(name) for name in several]
 
 
 def find_columns(table: Table, pattern: FilePattern | None, request: Any) -> Columns:
@@ -92,7 +93,9 @@ def find_columns(table: Table, pattern: FilePattern | None, request: Any) -> Col
     else:
         for name in listed(labels):
             table.column(name, "label_columns")
-        columns.labels = labels if isinstance(labels, str) else list(labels) or None
+        columns.labels = labels if isinstance(labels, str) else listed(labels) or None
+        if len(set(listed(labels))) < len(listed(labels)):
+            raise ValueError(f"`label_columns` must be different columns. Received: {labels!r}")
     if needs_id and columns.id is None:
         columns.id = _only_column(table, others | set(listed(columns.labels)))
     if columns.is_searched and pattern is not None:

@@ -24,10 +24,12 @@ class Rows:
     """The header and the rows of a table; with each row the number of its line, from 1 on."""
 
     def __init__(self, header: list[str], rows: list[tuple[int, list[Any]]], *, is_sheet: bool = False):
-        while header and not header[-1] and all(len(row) < len(header) or _is_empty(row[-1]) for _, row in rows):
-            # Spreadsheets write columns that once held something.
-            rows = [(line, row[: len(header) - 1]) for line, row in rows]
-            header = header[:-1]
+        if is_sheet:
+            rows = [(line, row + [None] * (len(header) - len(row))) for line, row in rows]
+        for position in reversed(range(len(header))):  # spreadsheets write columns that once held something
+            if not header[position] and all(_is_empty(row[position]) for _, row in rows if position < len(row)):
+                header = header[:position] + header[position + 1 :]
+                rows = [(line, row[:position] + row[position + 1 :]) for line, row in rows]
         trimmed = []
         for line, row in rows:
             while len(row) > len(header) and _is_empty(row[-1]):
@@ -48,6 +50,7 @@ def read_table_file(
     needed: Sequence[str],
 ) -> Rows:
     suffix = path.suffix.lower()
+    delimiter = {"\\t": "\t", "tab": "\t"}.get(delimiter or "", delimiter)
     if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1):
         raise ValueError(f"`delimiter` must be one sign, such as ';'. Received: {delimiter!r}")
     try:
@@ -122,7 +125,7 @@ def _decode(path: Path, content: bytes, call: Any, encoding: str | None) -> str:
                 f"`encoding` must be one that Python knows, such as 'utf-8', 'utf-16' or 'cp1252', as in "
                 f"{call.but(encoding='cp1252')}. Received: {encoding!r}"
             ) from None
-        if marked is not None and marked[:6].lower() != codec.name[:6].lower():
+        if marked is not None and not codec.name.startswith(marked.lower().removesuffix("-sig")):
             raise ValueError(
                 f"{path} says with its first bytes that it is in {marked}: leave `encoding` out, as in "
                 f"{call.but(encoding=None)}. Received: {encoding!r}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data.tables import Table, plain_text
+from keras_hpa.data.tables import Table, is_nothing, plain_text
 from keras_hpa.labels import check_class_names, label_number, label_rows, split_labels
 
 _MOST_NUMBERED = 10_000  # classes; beyond that numbers are codes, and their columns would fill the memory
@@ -59,6 +59,8 @@ def read_labels(
         len(columns) > 1 or all(_presence(cell) is not None for cell in cells[columns[0]])
     ):
         names = columns if class_names is None else list(class_names)
+        if sorted(names) == sorted(columns):
+            cells = {name: cells[name] for name in names}
         if len(names) != len(columns):
             raise ValueError(f"`class_names` must be {len(columns)}, as `label_columns` are. Received: {names}")
         return _of_columns(table, cells, allow_empty), check_class_names(names)
@@ -70,7 +72,7 @@ def _of_columns(table: Table, columns: dict[str, list[Any]], allow_empty: bool |
     for number, (name, cells) in enumerate(columns.items()):
         for row, cell in enumerate(cells):
             value = _presence(cell)
-            if value is None and not plain_text(cell):
+            if value is None and is_nothing(cell):
                 if allow_empty is False:
                     raise ValueError(
                         f"A class must have 1, 0 or -1 (unknown) in every row. Say what an empty cell means: "
@@ -115,6 +117,8 @@ def _of_texts(
             f"{table.call.but(separator=None)}. Received: {separator!r}"
         )
     split = [cell if isinstance(cell, list) else _split(cell, separator) for cell in cells]
+    known = {name.casefold() for name in class_names or ()}
+    split = [[] if len(one) == 1 and is_nothing(one[0]) and one[0].casefold() not in known else one for one in split]
     unknown = [labels == ["-1"] or (allow_empty == "unknown" and not labels) for labels in split]
     split = [[] if is_unknown else labels for labels, is_unknown in zip(split, unknown, strict=True)]
     for row, labels in enumerate(split):

@@ -126,6 +126,8 @@ def _missing(
         shown = (alike or begins or near)[:3]
         where = os.fspath(root / os.path.dirname(path))
         there = f"{where!r} holds {len(near)} names, such as {shown}" if near else f"{where!r} is empty or no folder"
+        if not near and path.split("/")[0] == root.name and (root.parent / path).is_file():
+            advice = table.call.rooted(os.fspath(root.parent))
     which = f", channel {channel!r}" if channel else ""
     more = f", and {len(lacking) - 1} more files" if len(lacking) > 1 else ""
     received = "no path" if path is None else f"no file {path!r}"

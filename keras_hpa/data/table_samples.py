@@ -17,7 +17,7 @@ from keras_hpa.data.table_columns import Columns, find_columns, listed
 from keras_hpa.data.table_keys import find_rows
 from keras_hpa.data.table_labels import read_labels
 from keras_hpa.data.table_paths import SUFFIXES, check_row_ids, paths_of_rows, row_ids, rows_without_files
-from keras_hpa.data.tables import Call, Table, open_table, plain_text
+from keras_hpa.data.tables import Call, Table, is_nothing, open_table
 
 
 @dataclass
@@ -235,7 +235,7 @@ def _groups(
     for name in names:
         for position, cell in enumerate(columns[name]):
             row = position if rows is None else rows[position]
-            if not plain_text(cell):
+            if is_nothing(cell):
                 raise ValueError(
                     f"`groups` must name a group for every sample; or call {table.without(row)}. Received: {cell!r} in "
                     f"{table.where(row, name)}, for samples {[table.ids[row]] if table.ids else []}"

@@ -8,6 +8,8 @@ from typing import Any
 from keras_hpa.data.table_files import Rows, read_table_file
 from keras_hpa.labels import is_missing
 
+_NOTHING = {"", "nan", "n/a", "#n/a", "<na>", "null"}
+
 _TABLE = object()
 """What stands for a DataFrame in a call that is shown."""
 
@@ -137,6 +139,12 @@ def open_table(
     return _left_out(opened, leave_out)
 
 
+def is_nothing(value: Any) -> bool:
+    """Whether a cell is empty, or says in the way of pandas, R or Excel that it is."""
+    text = plain_text(value)
+    return text.casefold() in _NOTHING or text == "NA"
+
+
 def plain_text(value: Any) -> str:
     """A cell as text: 1.0, as spreadsheets and pandas make of 1, is "1"; nothing is ""."""
     if isinstance(value, str):
@@ -162,6 +170,8 @@ def _columns_of_frame(table: Any) -> Iterator[tuple[str, Sequence[Any]]]:
         index = table.index
         levels = [index.get_level_values(level) for level in range(index.nlevels)]
         named = [(level.name, level.tolist()) for level in levels if level.name is not None]
+        if not named and index.dtype.kind not in "iu" and "index" not in list(table.columns):
+            named = [("index", index.tolist())]
         named = [(name, cells) for name, cells in named if name not in list(table.columns)]
         named += [(name, table.iloc[:, number].tolist()) for number, name in enumerate(table.columns)]
     elif hasattr(table, "get_columns"):  # polars

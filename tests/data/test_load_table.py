@@ -258,3 +258,50 @@ def test_csv_needs_no_pandas(root, tmp_path, monkeypatch):
     (tmp_path / "t.xlsx").write_bytes(b"PK")
     with pytest.raises(ImportError, match=r"keras-hpa\[tables\]"):
         load_table(tmp_path / "t.xlsx", root=root, **FILES)
+
+
+@pytest.mark.parametrize("cell", ["nan", "NaN", "NA", "#N/A", "<NA>", "null", None, float("nan"), pd.NA, ""])
+def test_what_stands_for_nothing(root, cell):
+    table = pd.DataFrame({"Id": ["a", "b"], "Target": ["ER", cell], "x": [1, cell], "y": [0, 1]})
+    with pytest.raises(ValueError, match=r"allow_empty=True.*row 1 \(id 'b'\)"):
+        load_table(table, root=root, label_columns="Target", **FILES)
+    with pytest.raises(ValueError, match=r"allow_empty='unknown'.*row 1 \(id 'b'\), column 'x'"):
+        load_table(table, root=root, label_columns=["x", "y"], **FILES)
+    unknown = load_table(table, root=root, label_columns=["x", "y"], allow_empty="unknown", **FILES)
+    assert unknown.labels.tolist() == [[1, 0], [-1, 1]]
+
+
+def test_names_decide_which_column_is_which_class(root):
+    samples = load_table(_frame(), root=root, label_columns=list(NAMES), class_names=NAMES[::-1], **FILES)
+    assert samples.class_names == NAMES[::-1]
+    assert samples.labels.tolist() == [row[::-1] for row in TARGETS]
+    numbered = _frame().rename(columns={name: number for number, name in enumerate(NAMES)})
+    assert load_table(numbered, root=root, label_columns=range(3), **FILES).labels.tolist() == TARGETS
+
+
+def test_an_index_of_names_holds_the_ids(root):
+    frame = _frame().set_index("Id").rename_axis(None)
+    assert load_table(frame, root=root, label_columns=list(NAMES), **FILES).ids == ("a", "b", "c")
+
+
+def test_a_worksheet_that_begins_elsewhere(root, tmp_path):
+    book = pytest.importorskip("openpyxl").Workbook()
+    for row in (
+        [],
+        [None, "Id", None, "Target", "Note"],
+        [None, 1.0, None, "ER"],
+        [None, "002", None, "Golgi"],
+        [None, " "],
+    ):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    samples = load_table(tmp_path / "t.xlsx", root=root, pattern="{id:03}_{channel}.npy", channels=["gfp"])
+    assert samples.ids == ("1", "002")
+    assert samples.metadata == {"Note": [None, None]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf8", "UTF-8-SIG", "utf-16", "utf-16-le"])
+def test_an_encoding_that_agrees_with_the_mark(root, tmp_path, encoding):
+    marked = "utf-8-sig" if "8" in encoding else "utf-16"
+    (tmp_path / "t.csv").write_bytes(_text().encode(marked))
+    _check(load_table(tmp_path / "t.csv", root=root, encoding=encoding, delimiter=",", **FILES))
