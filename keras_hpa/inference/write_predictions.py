@@ -95,7 +95,7 @@ def _columns(
             raise ValueError(f"`decide` must be a fitted calibrator or 'argmax'. Received: {decide!r}")
         decisions, margins = _largest(matrix)
     else:
-        decisions, margins = np.asarray(decide.predict(scores)), np.asarray(decide.decision_function(scores))
+        decisions, margins = np.asarray(decide.predict(scores)), np.asarray(decide.transform(scores))
     columns: dict[str, list[Any]] = {"id": ids}
     known = [
         *getattr(samples, "metadata", {}).items(),

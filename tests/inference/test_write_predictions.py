@@ -49,7 +49,7 @@ def test_one_row_a_sample(tmp_path, samples, calibrator, suffix):
     numbers = np.array([row[4:] for row in rows], float)
     np.testing.assert_allclose(numbers[:, :2], SCORES)
     np.testing.assert_array_equal(numbers[:, 2:4], calibrator.predict(SCORES))
-    np.testing.assert_allclose(numbers[:, 4:], calibrator.decision_function(SCORES))
+    np.testing.assert_allclose(numbers[:, 4:], calibrator.transform(SCORES))
 
 
 def test_one_class_per_image(tmp_path, samples):
