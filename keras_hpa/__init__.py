@@ -1,6 +1,7 @@
 """Keras 3 components for multi-channel, multi-label fluorescence microscopy."""
 
 from keras_hpa import atlas as atlas
+from keras_hpa import evaluation as evaluation
 from keras_hpa import f_beta as f_beta
 from keras_hpa import gapnet_pl as gapnet_pl
 from keras_hpa import plots as plots

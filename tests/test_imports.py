@@ -26,6 +26,7 @@ _ROOMS = (
     "thresholds",
     "inference",
     "explanation",
+    "evaluation",
     "callbacks",
     "plots",
     "report",

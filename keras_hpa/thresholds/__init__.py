@@ -18,6 +18,7 @@ A rule is an object with its own options, or a name that stands for its defaults
 A rule of your own is a class with one method; see `Rule`.
 """
 
+from keras_hpa.thresholds.apply_thresholds import apply_thresholds as apply_thresholds
 from keras_hpa.thresholds.auto_rule import Auto as Auto
 from keras_hpa.thresholds.calibrated_rule import Calibrated as Calibrated
 from keras_hpa.thresholds.class_scores import ClassScores as ClassScores
