@@ -22,7 +22,7 @@ from keras_hpa.data.sampling import RareLabels as RareLabels
 from keras_hpa.data.source import Source as Source
 from keras_hpa.data.source import select_channels as select_channels
 from keras_hpa.data.source import subset as subset
-from keras_hpa.data.splits import check_groups as check_groups
+from keras_hpa.data.splits import number_groups as number_groups
 from keras_hpa.data.splits import stratified_folds as stratified_folds
 from keras_hpa.data.splits import stratified_split as stratified_split
 from keras_hpa.data.validate import SourceReport as SourceReport

@@ -97,7 +97,7 @@ def evaluate(
     ]
     rows, per_class = [], []
     for number, error in enumerate(drawn_errors[:-1]):
-        column = _column(*(one[:, number : number + 1] for one in (checked, known, predicted)))
+        column = _column(checked[:, [number]], known[:, [number]], predicted[:, [number]])
         estimates = _all_metrics(column, units, not units.are_rows, confidence) | {"calibration_error": error}
         per_class.append(estimates)
         rows.append(_row(str(number) if names is None else names[number], column, units, estimates, cuts[number]))
@@ -162,7 +162,9 @@ def _macro(per_class: list[dict[str, Estimate]], units: Units, confidence: float
         allowed = sum(max(one.variance, float((one.moved**2).sum())) for one in defined)
         scale = units.count / max(units.count - 1, 1)
         variance = scale * float((moved**2).sum()) + (allowed - seen) / len(defined) ** 2
-        interval = from_variance(value, variance, units.count, confidence, "influence function")
+        bias = float(np.mean([one.bias for one in defined]))
+        low, high, method = from_variance(value - bias, variance, units.count, confidence, "influence function")
+        interval = Interval(min(low, value), max(high, value), method)
         found[name] = Estimate(value, interval, moved, variance)
     return found
 
@@ -176,6 +178,6 @@ def _row(name: str, column: Column, units: Units, estimates: dict[str, Estimate]
         "threshold": float(threshold),
     }
     for metric in METRICS:
-        value, (low, high, method), _, _ = estimates[metric]
+        value, (low, high, method) = estimates[metric][:2]
         row |= {metric: float(value), f"{metric}_low": low, f"{metric}_high": high, f"{metric}_method": method}
     return row

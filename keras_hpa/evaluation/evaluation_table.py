@@ -14,7 +14,7 @@ from keras_hpa.evaluation.estimates import METRICS
 from keras_hpa.files import write_bytes, write_csv
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas  # type: ignore[import-untyped]
     from matplotlib.figure import Figure
 
 _SHOWN = ("average_precision", "roc_auc", "f1", "precision", "recall")

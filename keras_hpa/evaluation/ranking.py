@@ -24,7 +24,7 @@ class Ranked:
 def average_precision(scores: npt.NDArray, positive: npt.NDArray[np.bool_]) -> Ranked:
     """Average precision, `sum (recall_k - recall_(k-1)) * precision_k` over the distinct scores, highest first.
 
-    Its mean over samples is too high: each positive is counted where its own precision is taken. `centre` leaves it out.
+    It is too high on average: each positive counts where its own precision is taken. `centre` leaves it out.
     """
     num_positives = np.count_nonzero(positive)
     if not num_positives:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data import check_groups
+from keras_hpa.data import number_groups
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,18 @@ class Units:
     @classmethod
     def of(cls, groups: Sequence[Hashable] | None, num_samples: int) -> "Units":
         """Numbers the groups in the order in which they come; without groups each row is one."""
-        values = check_groups(groups, num_samples)
-        if values is None:
+        codes = number_groups(groups, num_samples)
+        if codes is None:
             return cls(np.arange(num_samples), num_samples, True)
-        numbers: dict[Hashable, int] = {}
-        codes = np.array([numbers.setdefault(value, len(numbers)) for value in values], np.intp)
-        return cls(codes, len(numbers), len(numbers) == num_samples)
+        count = int(codes.max()) + 1
+        return cls(codes, count, count == num_samples)
 
     def sums(self, values: npt.ArrayLike, rows: npt.NDArray[np.intp] | None = None) -> npt.NDArray[np.float64]:
         """What the values of each unit's rows add up to, column by column; `rows` says whose values they are."""
         codes = self.codes if rows is None else self.codes[rows]
         matrix = np.asarray(values, np.float64)
         if matrix.ndim == 1:
-            return np.bincount(codes, matrix, minlength=self.count)
+            return np.bincount(codes, matrix, minlength=self.count).astype(np.float64)
         return np.stack([np.bincount(codes, column, minlength=self.count) for column in matrix.T], axis=1)
 
     def draws(self, num_draws: int, seed: int) -> npt.NDArray[np.float32]:

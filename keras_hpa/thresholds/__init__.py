@@ -15,11 +15,15 @@ A rule is an object with its own options, or a name that stands for its defaults
 | `"resampled_prevalence"` | `Resampled(Prevalence())` |
 | `"shrink"` | `Shrink()` |
 
+`Precision(at_least=0.9)` and `Recall(at_least=0.9)` promise so much on new data, and are given as objects.
+
 A rule of your own is a class with one method; see `Rule`.
 """
 
 from keras_hpa.thresholds.apply_thresholds import apply_thresholds as apply_thresholds
 from keras_hpa.thresholds.auto_rule import Auto as Auto
+from keras_hpa.thresholds.binomial import effective_size as effective_size
+from keras_hpa.thresholds.binomial import student_factor as student_factor
 from keras_hpa.thresholds.calibrated_rule import Calibrated as Calibrated
 from keras_hpa.thresholds.class_scores import ClassScores as ClassScores
 from keras_hpa.thresholds.class_scores import split_classes as split_classes
@@ -30,6 +34,8 @@ from keras_hpa.thresholds.global_rule import Global as Global
 from keras_hpa.thresholds.log_odds import log_odds as log_odds
 from keras_hpa.thresholds.max_f1_rule import MaxF1 as MaxF1
 from keras_hpa.thresholds.prevalence_rule import Prevalence as Prevalence
+from keras_hpa.thresholds.promises import Precision as Precision
+from keras_hpa.thresholds.promises import Recall as Recall
 from keras_hpa.thresholds.report_grid_rule import ReportGrid as ReportGrid
 from keras_hpa.thresholds.resampled_rule import Resampled as Resampled
 from keras_hpa.thresholds.rule import Rule as Rule
@@ -48,7 +54,9 @@ __all__ = [
     "Fixed",
     "Global",
     "MaxF1",
+    "Precision",
     "Prevalence",
+    "Recall",
     "ReportGrid",
     "Resampled",
     "Rule",
