@@ -66,9 +66,11 @@ class Precision:
         _refuse_weights(scores)
         kept = np.inf
         for cut in self._cuts(scores):
-            if _p_value(scores, self, scores.true_positives(cut), scores.predicted(cut), scores.part(cut)) > (
-                1 - self.confidence
-            ):
+            groups = scores.part(cut)
+            if groups is not None and effective_size(groups[1], groups[1], self.confidence) < _fewest(self):
+                continue  # the samples of so few groups cannot be enough, whatever their labels
+            found, predicted = scores.true_positives(cut), scores.predicted(cut)
+            if _p_value(self, found, predicted, groups) > 1 - self.confidence:
                 break
             kept = scores.threshold_at(cut)
         return kept
@@ -132,9 +134,8 @@ class Recall:
         _refuse_weights(scores)
         kept, found = np.finfo(np.float64).min if scores.from_logits else 0.0, False
         for cut in np.unique(scores.positive_scores).tolist():
-            p_value = _p_value(
-                scores, self, scores.true_positives(cut), scores.support, scores.part(cut, of_positives=True)
-            )
+            groups = scores.part(cut, of_positives=True)
+            p_value = _p_value(self, scores.true_positives(cut), scores.support, groups)
             if p_value > 1 - self.confidence:
                 break
             kept, found = scores.threshold_at(cut), True
@@ -142,7 +143,6 @@ class Recall:
 
 
 def _p_value(
-    scores: ClassScores,
     rule: Precision | Recall,
     part: Any,
     whole: Any,
