@@ -76,16 +76,8 @@ def evaluate(
         raise ValueError(f"`confidence` must lie between 0 and 1. Received: {confidence!r}")
     if isinstance(num_draws, bool) or not isinstance(num_draws, int | np.integer) or num_draws < 1:
         raise ValueError(f"`num_draws` must be a whole number, at least 1. Received: {num_draws!r}")
-    labels: Any = samples_or_labels
-    if isinstance(samples_or_labels, Samples):
-        labels = samples_or_labels.labels
-        if labels is None:
-            raise ValueError(f"`samples_or_labels` must have labels. Received: {samples_or_labels!r}")
-        groups = samples_or_labels.groups if groups is None else groups
-        class_names = samples_or_labels.class_names if class_names is None else class_names
-    names = None if class_names is None else check_class_names(class_names)
-    checked = check_scores(scores, class_names=names)
-    known = check_labels(labels, checked, class_names=names)
+    checked = check_scores(scores)
+    known, groups, names = check_known(checked, samples_or_labels, groups, class_names)
     units = Units.of(groups, len(checked))
     predicted, cuts = predict_labels(checked, thresholds)
     draws = units.draws(num_draws, seed)
@@ -111,6 +103,26 @@ def evaluate(
     rows += [_row(name, everything, units, one, np.nan) for name, one in (("macro", macro), ("micro", micro))]
     unit = "row" if groups is None else "group"
     return EvaluationTable(rows, num_classes=len(per_class), confidence=confidence, unit=unit)
+
+
+def check_known(
+    scores: npt.NDArray[np.floating],
+    samples_or_labels: Any,
+    groups: Sequence[Hashable] | None,
+    class_names: Sequence[str] | None,
+) -> tuple[npt.NDArray[np.int8], Sequence[Hashable] | None, Sequence[str] | None]:
+    """Gives labels, groups and class names: those of `Samples` unless others are given."""
+    labels = samples_or_labels
+    if isinstance(samples_or_labels, Samples):
+        labels = samples_or_labels.labels
+        if labels is None:
+            raise ValueError(f"`samples_or_labels` must have labels. Received: {samples_or_labels!r}")
+        groups = samples_or_labels.groups if groups is None else groups
+        class_names = samples_or_labels.class_names if class_names is None else class_names
+    names = None if class_names is None else check_class_names(class_names)
+    if names is not None and len(names) != scores.shape[1]:
+        raise ValueError(f"`class_names` must be {scores.shape[1]}, one per column. Received: {names}")
+    return check_labels(labels, scores, class_names=names), groups, names
 
 
 def predict_labels(
