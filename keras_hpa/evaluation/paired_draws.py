@@ -64,7 +64,10 @@ def paired_ranks(
     difference = values[1].mean(axis=0) - values[0].mean(axis=0)
     change = (moved[1] - moved[0]).astype(np.float32)
     drawn = difference + draws @ change
-    exchanged = signs @ (change + (np.nan_to_num(difference) / units.count).astype(np.float32))
+    # Influence is what a unit adds less the mean that its positives have: given back, it can change its sign.
+    present = units.sums(labels == 1)
+    share = np.divide(present, present.sum(axis=0), out=np.zeros_like(present), where=present.any(axis=0))
+    exchanged = signs @ (change + np.nan_to_num(difference) * share).astype(np.float32)
     return Paired(values[0], values[1], drawn.astype(np.float64), exchanged.astype(np.float64))
 
 
