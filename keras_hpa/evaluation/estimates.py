@@ -21,7 +21,7 @@ METRICS = (
     "calibration_error",
 )
 _FEW, _FEWEST = 20, 5  # positives, and groups that have one
-_PRIOR_POSITIVES = 2.0  # as many groups' worth of evidence says that the variance is what a model of it expects
+_PRIOR_POSITIVES = 1.0  # as many groups' worth of evidence says that the variance is what a model of it expects
 _PRIOR_UNITS = {"f1": 1.5}
 
 

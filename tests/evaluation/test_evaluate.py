@@ -46,7 +46,7 @@ def test_every_number_is_that_of_scikit_learn(scored, dtype):
     cuts = np.array([0.5, 0.31, 0.4, 0.21])
     table = evaluate(scores, labels, thresholds=cuts)
     assert [row["class"] for row in table.rows] == ["0", "1", "2", "3", "macro", "micro"]
-    predicted = (scores >= cuts.astype(dtype)).astype(int)
+    predicted = (scores.astype(np.float64) >= cuts).astype(int)
     per_class = _oracle(labels, scores, predicted)
     for column, row in enumerate(table.rows[:4]):
         for name, values in per_class.items():
@@ -189,7 +189,7 @@ def test_frame_csv_html_and_figure(scored, tmp_path):
     assert text in (tmp_path / "table.html").read_text()
     axes = table.plot("f1").axes[0]
     assert [one.get_text() for one in axes.get_yticklabels()][1].startswith("Cytosol (")
-    with pytest.raises(ValueError, match="`metric` must be one of .* Received: 'accuracy'"):
+    with pytest.raises(ValueError, match=r"`metric` must be one of .* Received: 'accuracy'"):
         table.plot("accuracy")
     with pytest.raises(KeyError, match="Received: 'Golgi'"):
         table["Golgi"]
