@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -134,5 +133,7 @@ class ChannelFiles:
 
 def _stack(images: list[npt.NDArray]) -> npt.NDArray:
     if len(images) > 1 and images[0].dtype in (np.uint8, np.uint16, np.float32):  # what OpenCV does three times faster
+        import cv2
+
         return cv2.merge(images)
     return np.stack(images, axis=-1)

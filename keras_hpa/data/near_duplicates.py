@@ -3,14 +3,11 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
-import keras
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from keras_hpa.data.batch_recipe import read_sample
+from keras_hpa.data.progress import Progress
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source
 
@@ -55,7 +52,7 @@ def near_duplicate_groups(
     """
     if not 0 <= max_distance < 0.5:
         raise ValueError(f"`max_distance` must lie between 0, included, and 0.5. Received: {max_distance}")
-    progress = keras.utils.Progbar(len(source), unit_name="sample", verbose=verbose)
+    progress = Progress(len(source), verbose)
     hashes = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as executor:
         for index, bits in enumerate(executor.map(lambda index: _hash(read_sample(source, index)), range(len(source)))):
@@ -72,6 +69,9 @@ def near_duplicate_groups(
 
 def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray:
     """Labels connected samples, a few rows at a time: all pairs at once could be more than memory holds."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     count = len(hashes)
     signs = hashes.reshape(count, -1).astype(np.float32)
     shown = (hashes != 0).any(axis=2).astype(np.float32)
@@ -91,6 +91,8 @@ def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray:
 
 
 def _hash(image: npt.NDArray) -> npt.NDArray[np.int8]:
+    import cv2
+
     small = resize_image(image.astype(np.float32), (_SIZE, _SIZE))
     bits = []
     for channel in range(image.shape[2]):

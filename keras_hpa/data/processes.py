@@ -28,11 +28,6 @@ from keras_hpa.data.worker_process import MOST_RECIPES, Answer, Rows, Task
 _START = """
 import pickle, sys
 sys.path[:] = pickle.load(sys.stdin.buffer)
-import types, os
-for name in ("keras_hpa", "keras_hpa.data", "keras_hpa.synthetic_atlas"):
-    m = types.ModuleType(name); sys.modules[name] = m
-    m.__path__ = [p for p in [os.path.join(e, *name.split(".")) for e in sys.path] if os.path.isdir(p)]
-from keras_hpa.data.worker_pool import is_ending
 from keras_hpa.data.worker_process import serve
 serve()
 """

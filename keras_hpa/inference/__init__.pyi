@@ -1,0 +1,2 @@
+from .predict_scores import predict_scores as predict_scores
+from .tiling import tile_starts as tile_starts
