@@ -6,8 +6,10 @@ It imports neither Keras nor a backend, unless the source or the augmentation do
 import contextlib
 import os
 import pickle
+import queue
 import signal
 import sys
+import threading
 import traceback
 from multiprocessing import resource_tracker
 from typing import Any, BinaryIO, NamedTuple
@@ -51,13 +53,23 @@ def serve() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     resource_tracker.register = lambda *_: None  # type: ignore[assignment]  # memory is the asking process's to remove
     cv2.setNumThreads(1)  # the processes are the parallelism
-    tasks, sys.stdin = sys.stdin.buffer, open(os.devnull)  # noqa: SIM115
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a source prints is no answer
+    tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(sys.stdin.buffer, tasks), daemon=True).start()
+    sys.stdin = open(os.devnull)  # noqa: SIM115
     worker = _Worker()
-    with contextlib.suppress(EOFError, OSError):  # until the other process is gone
+    with contextlib.suppress(OSError):  # nobody waits for the answer
         while True:
-            _send(answers, worker.do(pickle.load(tasks)))
+            _send(answers, worker.do(tasks.get()))
+
+
+def _receive(file: BinaryIO, tasks: "queue.SimpleQueue[Task]") -> None:
+    """Ends this process with the one that asks, also in the middle of reading an image."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            tasks.put(pickle.load(file))
+    os._exit(0)
 
 
 class _Worker:
