@@ -117,7 +117,7 @@ class ChannelFiles:
                     f"channel {channel!r} ({os.fspath(self.path(index, channel))!r}): {image.dtype} of shape "
                     f"{image.shape}, but channel {first!r}: {reference.dtype} of shape {reference.shape}"
                 )
-        return _stack([images.get(channel, np.zeros_like(reference)) for channel in self.channels])
+        return _stack([images[name] if name in images else np.zeros_like(reference) for name in self.channels])
 
     def _read_channel(self, index: int, channel: str) -> npt.NDArray | None:
         path = self.path(index, channel)
