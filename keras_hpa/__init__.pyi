@@ -32,6 +32,7 @@ from .data import apply_symmetry as apply_symmetry
 from .data import inverse_symmetry as inverse_symmetry
 from .data import load_folder as load_folder
 from .data import load_kaggle as load_kaggle
+from .data import load_table as load_table
 from .data import near_duplicate_groups as near_duplicate_groups
 from .data import select_channels as select_channels
 from .data import stratified_folds as stratified_folds
@@ -45,6 +46,7 @@ from .graphs import FoldedModel as FoldedModel
 from .graphs import fold_batch_norm as fold_batch_norm
 from .graphs import inflate_channels as inflate_channels
 from .inference import predict_scores as predict_scores
+from .inference import write_predictions as write_predictions
 from .labels import format_labels as format_labels
 from .labels import parse_labels as parse_labels
 from .layers import ChannelMixer as ChannelMixer

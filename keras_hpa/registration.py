@@ -86,7 +86,7 @@ class _KerasLoader:
         for name in _MODULES:
             try:
                 importlib.import_module(f"keras_hpa.{name}")
-            except Exception:  # whoever imports Keras may not want anything of this package
+            except Exception as error:  # whoever imports Keras may want nothing of this package
                 import logging
 
-                logging.getLogger(__name__).exception("Keras cannot load what keras_hpa.%s defines", name)
+                logging.getLogger(__name__).warning("Keras cannot load what keras_hpa.%s defines: %r", name, error)

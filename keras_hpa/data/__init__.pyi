@@ -8,6 +8,7 @@ from .dihedral import inverse_symmetry as inverse_symmetry
 from .folders import load_folder as load_folder
 from .folders import load_kaggle as load_kaggle
 from .folders import write_submission as write_submission
+from .load_table import load_table as load_table
 from .multi_channel_sequence import MultiChannelSequence as MultiChannelSequence
 from .near_duplicates import near_duplicate_groups as near_duplicate_groups
 from .packed_source import PackedSource as PackedSource
@@ -22,6 +23,7 @@ from .source import select_channels as select_channels
 from .source import subset as subset
 from .splits import stratified_folds as stratified_folds
 from .splits import stratified_split as stratified_split
+from .table_files import needs as needs
 from .validate import SourceReport as SourceReport
 from .validate import validate as validate
 from .write_kaggle_folder import write_kaggle_folder as write_kaggle_folder

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.find_positions import find_positions
-from keras_hpa.data.packed_source import PackedSource
 from keras_hpa.data.source import Source, check_ids, labels_of, select_channels, subset
 from keras_hpa.data.splits import check_groups, stratified_folds, stratified_parts
+from keras_hpa.data.table_files import needs
 from keras_hpa.labels import check_class_names, check_label_matrix
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ class Samples:
 
     def packed(self, path: str | os.PathLike[str], **options: Any) -> Samples:
         """Gives the same samples, read from a pack; `options` are those of `PackedSource.build`."""
+        from keras_hpa.data.packed_source import PackedSource
+
         return self._with(PackedSource.build(self.source, path, **options))
 
     def batches(self, **options: Any) -> MultiChannelSequence:
@@ -141,6 +143,42 @@ class Samples:
         """Gives `(train, test)` for each fold of `stratified_folds`, groups whole; without labels drawn at random."""
         folds = stratified_folds(self._classes(), num_folds, groups=self.groups, seed=seed)
         return [(self._subset(train), self._subset(test)) for train, test in folds]
+
+    def group_folds(self) -> list[tuple["Samples", "Samples"]]:
+        """Gives `(train, test)` for each group, in the order in which they occur: to leave out one plate at a time."""
+        if self.groups is None or len(set(self.groups)) < 2:
+            raise ValueError(f"`groups` must be given, two or more, to leave one out. Received: {self!r}")
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(self.groups))}
+        group_of_sample = np.array([numbers[group] for group in self.groups])
+        return [
+            (
+                self._subset(np.flatnonzero(group_of_sample != number)),
+                self._subset(np.flatnonzero(group_of_sample == number)),
+            )
+            for number in numbers.values()
+        ]
+
+    def to_frame(self) -> Any:
+        """Gives a pandas DataFrame with a row per sample: its id, a column of 1, 0 and -1 per class, groups, metadata.
+
+        `load_table` takes it back, with the names of the classes as `label_columns`. Groups that are no column of the
+        metadata are in a column "group".
+        """
+        pandas = needs("pandas", "`to_frame` makes a pandas DataFrame")
+        columns: dict[str, Any] = {"id": list(self.ids)}
+        named: dict[str, Any] = {}
+        if self.labels is not None:
+            names = self.class_names or tuple(map(str, range(self.labels.shape[1])))
+            named = {name: self.labels[:, number] for number, name in enumerate(names)}
+        if self.groups is not None and self.groups not in self.metadata.values():
+            named["group"] = self.groups
+        for name, cells in [*named.items(), *self.metadata.items()]:
+            if name in columns:
+                raise ValueError(
+                    f"Columns must have different names: id, classes, group, metadata. Received: {name!r} twice"
+                )
+            columns[name] = cells
+        return pandas.DataFrame(columns)
 
     def _classes(self) -> npt.NDArray[np.int8]:
         return np.ones((len(self), 1), np.int8) if self.labels is None else self.labels

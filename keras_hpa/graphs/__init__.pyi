@@ -10,3 +10,4 @@ from .model_graph import is_functional as is_functional
 from .model_graph import replay as replay
 from .model_graph import trace as trace
 from .scales_integers import scales_integers as scales_integers
+from .warm_up_batch_norm import warm_up_batch_norm as warm_up_batch_norm
