@@ -144,7 +144,7 @@ class Samples:
         folds = stratified_folds(self._classes(), num_folds, groups=self.groups, seed=seed)
         return [(self._subset(train), self._subset(test)) for train, test in folds]
 
-    def group_folds(self) -> list[tuple["Samples", "Samples"]]:
+    def group_folds(self) -> list[tuple[Samples, Samples]]:
         """Gives `(train, test)` for each group, in the order in which they occur: to leave out one plate at a time."""
         if self.groups is None or len(set(self.groups)) < 2:
             raise ValueError(f"`groups` must be given, two or more, to leave one out. Received: {self!r}")

@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from multiprocessing import resource_tracker
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
@@ -51,7 +51,7 @@ def serve() -> None:
     """Does the tasks that are read from the standard input."""
     if os.name != "nt":
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
-    resource_tracker.register = lambda *_: None  # type: ignore[assignment]  # memory is the asking process's to remove
+    resource_tracker.register = lambda *_: None  # memory is the asking process's to remove
     cv2.setNumThreads(1)  # the processes are the parallelism
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a source prints is no answer
@@ -112,4 +112,3 @@ def _send(file: BinaryIO, answer: Answer) -> None:
         content = pickle.dumps(([], ValueError(f"{type(error).__name__}: {error}")), protocol=5)
     file.write(content)
     file.flush()
-
