@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -50,6 +49,8 @@ class ChannelFiles:
         (8, 6, 2)
         >>> folder.cleanup()
     """
+
+    reads_in_processes = True
 
     def __init__(
         self,
@@ -147,7 +148,7 @@ class ChannelFiles:
                     f"channel {channel!r} ({os.fspath(self.path(index, channel))!r}): {image.dtype} of shape "
                     f"{image.shape}, but channel {first!r}: {reference.dtype} of shape {reference.shape}"
                 )
-        stacked = [images.get(channel, np.zeros_like(reference)) for channel in self.channels]
+        stacked = [images[name] if name in images else np.zeros_like(reference) for name in self.channels]
         return _stack(stacked) if self._sharpest is None else project_stack(np.stack(stacked, axis=-1), "sharpest")
 
     def _read_channel(self, index: int, channel: str) -> npt.NDArray | None:
@@ -195,5 +196,7 @@ class ChannelFiles:
 
 def _stack(images: list[npt.NDArray]) -> npt.NDArray:
     if len(images) > 1 and images[0].dtype in (np.uint8, np.uint16, np.float32):  # what OpenCV does three times faster
+        import cv2
+
         return cv2.merge(images)
     return np.stack(images, axis=-1)

@@ -5,14 +5,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import overload
 
-import cv2
-import keras
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from keras_hpa.data.batch_recipe import read_sample
+from keras_hpa.data.progress import Progress
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source
 
@@ -79,7 +76,7 @@ def near_duplicate_groups(
         channels = [one.channels for one in sources]
         raise ValueError(f"`source` must be one, or several with as many channels each. Received: channels {channels}")
     places = [(one, index) for one in sources for index in range(len(one))]
-    progress = keras.utils.Progbar(len(places), unit_name="sample", verbose=verbose)
+    progress = Progress(len(places), verbose)
     hashes = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as executor:
         for number, bits in enumerate(executor.map(lambda place: _hash(read_sample(*place)), places)):
@@ -105,6 +102,9 @@ def _number_groups(hashes: list[npt.NDArray[np.int8]], max_distance: float) -> G
 
 def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray:
     """Labels connected samples, a few rows at a time: all pairs at once could be more than memory holds."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     count = len(hashes)
     signs = hashes.reshape(count, -1).astype(np.float32)
     shown = (hashes != 0).any(axis=2).astype(np.float32)
@@ -124,6 +124,8 @@ def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray:
 
 
 def _hash(image: npt.NDArray) -> npt.NDArray[np.int8]:
+    import cv2
+
     small = resize_image(image.astype(np.float32), (_SIZE, _SIZE))
     bits = []
     for channel in range(image.shape[2]):

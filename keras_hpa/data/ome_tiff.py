@@ -1,18 +1,21 @@
 """OME-TIFF: which page of which file each plane of an image is."""
 
+from __future__ import annotations
+
 import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from xml.etree import ElementTree
-
-import tifffile
 
 from keras_hpa.data.image_content import Unreadable
 from keras_hpa.data.tiff_pages import is_reduced
 
-Pages = list[tifffile.TiffPage]
+if TYPE_CHECKING:
+    import tifffile
+
+Pages: TypeAlias = "list[tifffile.TiffPage]"
 _T = TypeVar("_T")
 
 _MOST_TEXT, _MOST_FILES, _MOST_PLANES = 2**24, 256, 2**16

@@ -1,19 +1,22 @@
 """A source with what is known of each sample."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.find_positions import find_positions
-from keras_hpa.data.multi_channel_sequence import MultiChannelSequence
-from keras_hpa.data.packed_source import PackedSource
 from keras_hpa.data.source import Source, check_ids, labels_of, select_channels, subset
 from keras_hpa.data.splits import check_groups, stratified_folds, stratified_parts
 from keras_hpa.data.table_files import needs
 from keras_hpa.labels import check_class_names, check_label_matrix
+
+if TYPE_CHECKING:
+    from keras_hpa.data.multi_channel_sequence import MultiChannelSequence
 
 
 class Samples:
@@ -91,7 +94,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, key: Any) -> "Samples":
+    def __getitem__(self, key: Any) -> Samples:
         return self._subset(find_positions(key, self.ids))
 
     def __repr__(self) -> str:
@@ -99,24 +102,32 @@ class Samples:
         groups = "" if self.groups is None else f", {len(set(self.groups))} groups"
         return f"<{len(self)} samples, {classes}{groups}; from {self.source!r}>"
 
+    @property
+    def reads_in_processes(self) -> bool:
+        return getattr(self.source, "reads_in_processes", False)
+
     def read(self, index: int) -> npt.NDArray:
         return self.source.read(index)
 
-    def select_channels(self, names: Sequence[str]) -> "Samples":
+    def select_channels(self, names: Sequence[str]) -> Samples:
         """Gives the same samples with some of their channels, in the order of `names`."""
         return self._with(select_channels(self.source, names))
 
-    def packed(self, path: str | os.PathLike[str], **options: Any) -> "Samples":
+    def packed(self, path: str | os.PathLike[str], **options: Any) -> Samples:
         """Gives the same samples, read from a pack; `options` are those of `PackedSource.build`."""
+        from keras_hpa.data.packed_source import PackedSource
+
         return self._with(PackedSource.build(self.source, path, **options))
 
     def batches(self, **options: Any) -> MultiChannelSequence:
         """Gives a `MultiChannelSequence` of these samples and their labels; `options` are its arguments."""
+        from keras_hpa.data.multi_channel_sequence import MultiChannelSequence
+
         return MultiChannelSequence(self, **options)
 
     def split(
         self, *, test_size: float | None = None, validation_size: float | None = None, seed: int = 0
-    ) -> tuple["Samples", ...]:
+    ) -> tuple[Samples, ...]:
         """Splits by `stratified_split`, groups whole; without labels at random.
 
         `test_size` and `validation_size` are shares of all samples. Gives `(train, test)`, `(train, validation)`, or,
@@ -128,12 +139,12 @@ class Samples:
             raise ValueError("`test_size`, `validation_size` or both must be given. Received: neither")
         return tuple(map(self._subset, stratified_parts(self._classes(), sizes, self.groups, seed)))
 
-    def folds(self, num_folds: int = 5, *, seed: int = 0) -> list[tuple["Samples", "Samples"]]:
+    def folds(self, num_folds: int = 5, *, seed: int = 0) -> list[tuple[Samples, Samples]]:
         """Gives `(train, test)` for each fold of `stratified_folds`, groups whole; without labels drawn at random."""
         folds = stratified_folds(self._classes(), num_folds, groups=self.groups, seed=seed)
         return [(self._subset(train), self._subset(test)) for train, test in folds]
 
-    def group_folds(self) -> list[tuple["Samples", "Samples"]]:
+    def group_folds(self) -> list[tuple[Samples, Samples]]:
         """Gives `(train, test)` for each group, in the order in which they occur: to leave out one plate at a time."""
         if self.groups is None or len(set(self.groups)) < 2:
             raise ValueError(f"`groups` must be given, two or more, to leave one out. Received: {self!r}")
@@ -172,10 +183,10 @@ class Samples:
     def _classes(self) -> npt.NDArray[np.int8]:
         return np.ones((len(self), 1), np.int8) if self.labels is None else self.labels
 
-    def _with(self, source: Source) -> "Samples":
+    def _with(self, source: Source) -> Samples:
         return Samples(source, self.labels, class_names=self.class_names, groups=self.groups, metadata=self.metadata)
 
-    def _subset(self, positions: npt.NDArray) -> "Samples":
+    def _subset(self, positions: npt.NDArray) -> Samples:
         part = Samples(subset(self.source, positions), class_names=self.class_names)
         part.labels = None if self.labels is None else self.labels[positions]
         part.groups = None if self.groups is None else [self.groups[position] for position in positions]

@@ -4,7 +4,6 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from iterstrat.ml_stratifiers import IterativeStratification
 
 from keras_hpa.labels import check_label_matrix, is_missing
 
@@ -127,6 +126,15 @@ def check_groups(
     return values
 
 
+def number_groups(groups: Sequence[Hashable] | None, num_samples: int) -> npt.NDArray[np.intp] | None:
+    """Gives the number of each sample's group, from 0 in the order in which they come."""
+    values = check_groups(groups, num_samples)
+    if values is None:
+        return None
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(value, len(numbers)) for value in values], np.intp)
+
+
 def _check_labels(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     matrix = check_label_matrix(labels)
     if not len(matrix):
@@ -146,6 +154,8 @@ def _partition(
         raise ValueError(f"`seed` must be an integer from 0 to 2**32 - 1. Received: {seed!r}")
     random = np.random.RandomState(seed)  # what the library takes; it is ours alone
     if groups is None:
+        from iterstrat.ml_stratifiers import IterativeStratification
+
         order = random.permutation(len(matrix))
         part = np.empty(len(matrix), int)
         part[order] = IterativeStratification(matrix[order], shares, random)

@@ -1,5 +1,7 @@
 """TIFF, by tifffile, which reads every kind that microscopes write."""
 
+from __future__ import annotations
+
 import gzip
 import math
 import os
@@ -7,16 +9,18 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
 from keras_hpa.data.image_content import SPARE_BYTES, Declared, ImageContent, Unreadable, check_bytes
 from keras_hpa.data.image_file import check_signature
 from keras_hpa.data.ome_tiff import Pages, Planes, choose_scene, find_planes
 from keras_hpa.data.tiff_pages import check_chain, check_page, is_reduced, palette_of, said_axes, said_shape
+
+if TYPE_CHECKING:
+    import tifffile
 
 _BESIDE_THE_IMAGE = {"label", "macro", "map", "thumbnail"}  # what slide scanners put there
 _ONE_BY_ONE = {"generic", "shaped", "uniform"}
@@ -103,6 +107,8 @@ def _open(file: BinaryIO, opened: ExitStack) -> tifffile.TiffFile:
     file.seek(0)
     check_chain(file, check_signature(file, "TIFF"))
     file.seek(0)
+    import tifffile
+
     return opened.enter_context(tifffile.TiffFile(_Nameless(file)))
 
 
