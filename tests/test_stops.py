@@ -1,12 +1,15 @@
 """What is left of whatever is written when the work on it stops at any operation on files."""
 
+import argparse
 import json
 import os
 import sys
 from contextlib import suppress
 
+import keras
 import numpy as np
 import pytest
+import training_run
 
 from keras_hpa import (
     ArraySource,
@@ -17,8 +20,9 @@ from keras_hpa import (
     write_kaggle_folder,
     write_submission,
 )
-from keras_hpa.files import is_left_over, replacing
+from keras_hpa.files import is_left_over, replacing, write_csv
 from keras_hpa.inference.score_folder import ScoreFolder
+from keras_hpa.report import write_report
 from tests.stops import STOPS, stop_everywhere
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs fork and /proc")
@@ -148,6 +152,63 @@ def _check_calibrator(root):
 
 def test_a_calibrator_is_whole_or_not_there(tmp_path):
     assert stop_everywhere(_calibrate, tmp_path / "root", _check_calibrator, prepare=_put_mine) >= 7
+
+
+def _is_old_or_new(work, name, is_new):
+    """A stop and a check for `stop_everywhere`: `work(root)` replaces a file, which stays as it was until then."""
+
+    def put(root):
+        _put_mine(root)
+        (root / name).write_text("old")
+
+    def check(root):
+        assert (root / name).read_bytes() == b"old" or is_new(root / name)
+        work(root)
+        assert is_new(root / name)
+        _take_mine(root)
+        assert list(_files(root)) == [name]
+
+    return {"check": check, "prepare": put}
+
+
+def test_a_table_is_old_or_new(tmp_path):
+    def write(root):
+        write_csv(root / "table.csv", [["Id", "class"], ["1", "=1+1"], ["2", "Golgi\r"]])
+
+    write(tmp_path)
+    whole = (tmp_path / "table.csv").read_bytes()
+    check = _is_old_or_new(write, "table.csv", lambda path: path.read_bytes() == whole)
+    assert stop_everywhere(write, tmp_path / "root", **check) >= 7
+
+
+@_EVERY
+def test_a_run_report_is_old_or_new(tmp_path, every):
+    pytest.importorskip("jinja2")
+    scores = np.random.default_rng(2).random((4, 3))
+    calibrator = ThresholdCalibrator(class_names=_SAMPLES.class_names).fit(scores, _SAMPLES.labels)
+
+    def write(root):
+        write_report(root / "report.html", _SAMPLES, scores, calibrator, title="stopped", classes=[0])
+
+    check = _is_old_or_new(write, "report.html", lambda path: path.read_bytes().rstrip().endswith(b"</html>"))
+    assert stop_everywhere(write, tmp_path / "root", **check, every=every) >= 7
+
+
+@_EVERY
+def test_a_saved_model_is_old_or_new(tmp_path, every):
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3)])
+    run = training_run.TrainingRun(argparse.Namespace(output=tmp_path / "run", resume=False))
+
+    def save(root):
+        run.folder = root
+        run.save_model(model)
+
+    def is_new(path):
+        weights = keras.saving.load_model(path).get_weights()
+        return all(np.array_equal(one, other) for one, other in zip(weights, model.get_weights(), strict=True))
+
+    check = _is_old_or_new(save, "model.keras", is_new)
+    assert stop_everywhere(save, tmp_path / "root", **check, every=every) >= 7
 
 
 class _Optimizer:

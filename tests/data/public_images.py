@@ -72,7 +72,8 @@ def _against_pillow(image: np.ndarray, path: Path) -> str:
         with Image.open(path) as other:
             other.load()
             if getattr(other, "n_frames", 1) > 1 and image.shape[2] == other.n_frames:
-                return _difference(image[..., :1], np.asarray(other)) and "several pages"
+                first = _difference(image[..., :1], np.asarray(other))
+                return "several pages" if first == "equal" else first
             if other.mode == "P" and other.palette.mode == "RGB":
                 shades = np.asarray(other.convert("RGB")).max(axis=-1)
                 if not np.array_equal(image[..., 0], np.asarray(other)) and np.array_equal(image[..., 0], shades):

@@ -3,9 +3,12 @@
 python -m tests.data.what_is_read
 """
 
+import json
+from collections import Counter
 from pathlib import Path
 
 from tests.data import (
+    public_images,
     reading_cases_colours,
     reading_cases_hostile,
     reading_cases_images,
@@ -35,9 +38,33 @@ several; of RGB it takes the [strongest colour](loading.md#what-reads-what). `ch
 """
 
 
+_PUBLIC = """\
+## Beside tifffile and Pillow
+
+{images} images of the test suites of Pillow, imageio and scikit-image: {read} are read, and differ from what
+tifffile and Pillow give only as this table says; {refused} are refused.
+`python -m tests.data.public_images FOLDER` counts them.
+
+| | tifffile | Pillow | NumPy |
+| --- | --- | --- | --- |"""
+
+
 def page() -> str:
     """Makes the text of the page."""
-    return "\n".join([_INTRODUCTION, *(line for subject in SUBJECTS for line in _section(subject))])
+    lines = [line for subject in SUBJECTS for line in _section(subject)]
+    return "\n".join([_INTRODUCTION, *lines, *_beside_others(), ""])
+
+
+def _beside_others() -> list[str]:
+    entries = json.loads(public_images.MANIFEST.read_text(encoding="utf-8"))
+    refused = sum("refused" in entry for entry in entries)
+    others = [Counter(entry.get(other) for entry in entries) for other in ("tifffile", "pillow", "numpy")]
+    rows = [
+        f"| {meaning} | {' | '.join(str(counts[outcome]) for counts in others)} |"
+        for outcome, meaning in public_images.STATED.items()
+        if any(counts[outcome] for counts in others)
+    ]
+    return [_PUBLIC.format(images=len(entries), read=len(entries) - refused, refused=refused), *rows]
 
 
 def _section(subject: str) -> list[str]:

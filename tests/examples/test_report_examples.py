@@ -218,8 +218,8 @@ def test_own_images_with_other_channels_and_classes(tmp_path):
     assert all(text in report for text in ("Rim", "Spots", "dapi", "well"))
     with (tmp_path / "out" / "predictions.csv").open() as file:
         predicted = list(csv.DictReader(file))
-    assert sorted(row["image"] for row in predicted) == sorted(f"fresh{number}" for number in range(16))
-    assert {label for row in predicted for label in row["places"].split(";")} <= {"Rim", "Spots", ""}
+    assert sorted(row["id"] for row in predicted) == sorted(f"fresh{number}" for number in range(16))
+    assert {label for row in predicted for label in row["labels"].split(";")} <= {"Rim", "Spots", ""}
     assert keras.saving.load_model(tmp_path / "out" / "model.keras").input_shape == (None, 76, 76, 2)
 
 
