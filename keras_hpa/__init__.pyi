@@ -1,6 +1,7 @@
 from . import atlas as atlas
 from . import callbacks as callbacks
 from . import data as data
+from . import evaluation as evaluation
 from . import explanation as explanation
 from . import f_beta as f_beta
 from . import gapnet_pl as gapnet_pl

@@ -29,6 +29,7 @@ _ROOMS = (
     "thresholds",
     "inference",
     "explanation",
+    "evaluation",
     "callbacks",
     "plots",
     "report",

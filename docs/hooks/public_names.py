@@ -22,6 +22,7 @@ ROOMS = {
     "thresholds": "From scores to decisions",
     "inference": "Prediction",
     "explanation": "Explanation",
+    "evaluation": "What scores are worth",
     "callbacks": "Callbacks",
     "plots": "Figures",
     "report": "Reports",

@@ -21,6 +21,7 @@ from .sampling import RareLabels as RareLabels
 from .source import Source as Source
 from .source import select_channels as select_channels
 from .source import subset as subset
+from .splits import number_groups as number_groups
 from .splits import stratified_folds as stratified_folds
 from .splits import stratified_split as stratified_split
 from .table_files import needs as needs

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -106,6 +105,8 @@ def project_stack(stack: npt.NDArray, way: str | int) -> npt.NDArray:
 
 def _sharpest(stack: npt.NDArray) -> int:
     """The plane in focus, one for all channels: its second derivatives vary the most, each channel counting alike."""
+    import cv2
+
     channels = stack.reshape(*stack.shape[:3], -1).astype(np.float32)
     scores = np.zeros(len(stack))
     for channel in range(channels.shape[3]):

@@ -126,6 +126,15 @@ def check_groups(
     return values
 
 
+def number_groups(groups: Sequence[Hashable] | None, num_samples: int) -> npt.NDArray[np.intp] | None:
+    """Gives the number of each sample's group, from 0 in the order in which they come."""
+    values = check_groups(groups, num_samples)
+    if values is None:
+        return None
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(value, len(numbers)) for value in values], np.intp)
+
+
 def _check_labels(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     matrix = check_label_matrix(labels)
     if not len(matrix):

@@ -1,4 +1,7 @@
+from .apply_thresholds import apply_thresholds as apply_thresholds
 from .auto_rule import Auto as Auto
+from .binomial import effective_size as effective_size
+from .binomial import student_factor as student_factor
 from .calibrated_rule import Calibrated as Calibrated
 from .class_scores import ClassScores as ClassScores
 from .class_scores import split_classes as split_classes
@@ -9,6 +12,8 @@ from .global_rule import Global as Global
 from .log_odds import log_odds as log_odds
 from .max_f1_rule import MaxF1 as MaxF1
 from .prevalence_rule import Prevalence as Prevalence
+from .promises import Precision as Precision
+from .promises import Recall as Recall
 from .report_grid_rule import ReportGrid as ReportGrid
 from .resampled_rule import Resampled as Resampled
 from .rule import Rule as Rule
@@ -27,7 +32,9 @@ __all__ = [
     "Fixed",
     "Global",
     "MaxF1",
+    "Precision",
     "Prevalence",
+    "Recall",
     "ReportGrid",
     "Resampled",
     "Rule",

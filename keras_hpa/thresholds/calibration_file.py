@@ -13,13 +13,14 @@ from keras_hpa.thresholds.auto_rule import Auto
 from keras_hpa.thresholds.fixed_rule import Fixed
 from keras_hpa.thresholds.max_f1_rule import MaxF1
 from keras_hpa.thresholds.prevalence_rule import Prevalence
+from keras_hpa.thresholds.promises import Precision, Recall
 from keras_hpa.thresholds.report_grid_rule import ReportGrid
 from keras_hpa.thresholds.resampled_rule import Resampled
 from keras_hpa.thresholds.rule import Rule
 from keras_hpa.thresholds.rule_names import RULES, as_rule
 
 _FORMAT, _VERSION = "keras_hpa.ThresholdCalibrator", 2
-_CLASSES = {type(rule).__name__: type(rule) for rule in RULES.values()}
+_CLASSES = {type(rule).__name__: type(rule) for rule in (*RULES.values(), Precision(), Recall())}
 
 
 def write_calibration(path: str | os.PathLike[str], parameters: dict[str, Any], fitted: dict[str, Any]) -> None:

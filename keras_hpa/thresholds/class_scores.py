@@ -18,6 +18,7 @@ class ClassScores:
         scores: the scores whose labels are known, shape `(num_samples,)`.
         positive: whether each sample has the class, bool of the same shape.
         weights: what each sample counts, more than 0, or `None` for 1 each.
+        groups: the number of each sample's group, from 0 on, or `None`.
         from_logits: whether the scores are logits rather than probabilities.
 
     Attributes:
@@ -26,6 +27,7 @@ class ClassScores:
         num_positives: how many positives there are.
         support: what the positives count together: their number without weights.
         total: what all samples count together.
+        is_weighted: whether samples count differently.
         from_logits: as given.
 
     Example:
@@ -40,9 +42,12 @@ class ClassScores:
         positive: npt.NDArray[np.bool_],
         weights: npt.NDArray[np.float64] | None = None,
         *,
+        groups: npt.NDArray[np.intp] | None = None,
         from_logits: bool = False,
     ) -> None:
         self.from_logits = from_logits
+        self.is_weighted = weights is not None and len(weights) > 0 and bool((weights != weights[0]).any())
+        self._members = None if groups is None else (scores, positive, groups)
         self.num_positives = int(np.count_nonzero(positive))
         self._total_above = self._positive_above = None
         if weights is None:
@@ -77,6 +82,22 @@ class ClassScores:
         counts = [found, predicted - found, self.support - found, self.total - self.support - predicted + found]
         return np.maximum(counts, 0.0)  # differences of weighted sums are rounded
 
+    def part(
+        self, cut: float, *, of_positives: bool = False
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+        """How many positives with `score >= cut` each group has, and of how many samples; `None` without groups.
+
+        The samples are those with `score >= cut` or, with `of_positives`, the positives.
+        """
+        if self._members is None:
+            return None
+        scores, positive, groups = self._members
+        above = scores >= cut
+        both = np.bincount(groups[above & positive], minlength=groups.max() + 1)
+        return both.astype(np.float64), np.bincount(
+            groups[positive if of_positives else above], minlength=len(both)
+        ).astype(np.float64)
+
     def cut_predicting(self, count: float) -> float:
         """The score at or above which the samples count nearest to `count`, and at least one of them."""
         counts = np.arange(len(self.scores), 0, -1) if self._total_above is None else self._total_above[:-1]
@@ -99,6 +120,7 @@ def split_classes(
     labels: npt.NDArray[np.int8],
     weights: npt.NDArray[np.float64] | None = None,
     *,
+    groups: npt.NDArray[np.intp] | None = None,
     from_logits: bool = False,
 ) -> list[ClassScores]:
     """One `ClassScores` for each column, of the samples whose label is known (not -1) and whose weight is not 0."""
@@ -107,13 +129,16 @@ def split_classes(
     if weights is not None:
         counted &= weights > 0
     if counted.all():
-        columns = [(column, one == 1, weights) for column, one in zip(scores, labels, strict=True)]
+        columns = [(column, one == 1, weights, groups) for column, one in zip(scores, labels, strict=True)]
     else:
         columns = [
-            (column[rows], one[rows] == 1, None if weights is None else weights[rows])
+            (column[rows], one[rows] == 1, *(None if part is None else part[rows] for part in (weights, groups)))
             for column, one, rows in zip(scores, labels, counted, strict=True)
         ]
-    return [ClassScores(*column, from_logits=from_logits) for column in columns]
+    return [
+        ClassScores(column, positive, weight, groups=group, from_logits=from_logits)
+        for column, positive, weight, group in columns
+    ]
 
 
 def _sum_from(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -117,5 +117,6 @@ def cross_fit_predict(
     predicted = np.empty(y_true.shape, np.uint8)
     halves = stratified_split(y_true, 0.5, groups, seed=seed)
     for here, there in (halves, halves[::-1]):
-        predicted[there] = clone(calibrator).fit(y_score[here], y_true[here]).predict(y_score[there])
+        own = None if groups is None else [groups[row] for row in here]
+        predicted[there] = clone(calibrator).fit(y_score[here], y_true[here], groups=own).predict(y_score[there])
     return predicted

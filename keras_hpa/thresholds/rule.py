@@ -19,7 +19,8 @@ class Rule(Protocol):
     Thresholds are in the unit of the scores: probabilities, or logits where `ClassScores.from_logits` is true. A class
     is predicted where `score >= threshold`; infinity is never passed.
 
-    A rule that weighs recall against precision has an attribute `beta`; without one, F1 is reported. Make the class a
+    A rule with a method `find_flags(classes)`, a tuple of texts for each class, adds them to `flags_`. One that weighs
+    recall against precision has an attribute `beta`; without one, F1 is reported. Make the class a
     frozen dataclass, and calibrators that hold it can be compared, cloned and searched over by scikit-learn.
 
     Example:

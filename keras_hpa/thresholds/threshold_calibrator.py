@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from keras_hpa.data import number_groups
 from keras_hpa.f_beta import check_zero_division, f_beta, mean_f_beta
 from keras_hpa.thresholds.apply_thresholds import apply_thresholds
 from keras_hpa.thresholds.calibration_file import read_calibration, write_calibration
@@ -55,7 +56,8 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
         counts_: true positives, false positives, false negatives and true negatives of each class on the fitting data,
             weighted.
         flags_: what is unusual about each class, a tuple of texts: "no known labels", "no positives",
-            "few positives" (under ten), "no negatives", "constant scores", "global threshold".
+            "few positives" (under ten), "no negatives", "constant scores", "global threshold", and those of rules that
+            promise, "promise impossible" and "promise out of reach".
         n_features_in_: the number of classes.
         feature_names_in_: the columns of a data frame of scores, where `fit` was given one; later ones must have them
             in the same order.
@@ -100,22 +102,33 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
         self.class_names = class_names if isinstance(class_names, list | tuple | None) else list(class_names)
         self.from_logits = from_logits
 
-    def fit(self, y_score: npt.ArrayLike, y_true: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        y_score: npt.ArrayLike,
+        y_true: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        groups: Sequence[Hashable] | None = None,
+    ) -> Self:
         """Finds the thresholds.
 
         Args:
             y_score: the scores, shape `(num_samples, num_classes)`.
             y_true: the labels, of the same shape: 1, 0, or -1 for unknown.
             sample_weight: what each sample counts against the others, shape `(num_samples,)`.
+            groups: one hashable per sample: samples of one antibody or plate are alike. Rules that promise,
+                `Precision` and `Recall`, count them as what they are worth; other rules do not look at them.
 
         Returns:
             The calibrator itself.
         """
-        classes = self._split_classes(y_score, y_true, sample_weight)
+        classes = self._split_classes(y_score, y_true, sample_weight, groups)
         validate_data(self, y_score, reset=True, skip_check_array=True)
         rule = as_rule(self.rule)
         self.support_ = np.array([one.num_positives for one in classes])
         self.flags_ = [_find_flags(one, getattr(rule, "min_support", 1)) for one in classes]
+        if hasattr(rule, "find_flags"):
+            self.flags_ = [own + more for own, more in zip(self.flags_, rule.find_flags(classes), strict=True)]
         if isinstance(rule, ReportGrid):
             self._warn_of_absent_classes()
         self.thresholds_ = _find_thresholds(rule, classes)
@@ -243,12 +256,17 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
         return np.array([one.counts_at(t) for one, t in zip(classes, self.thresholds_, strict=True)])
 
     def _split_classes(
-        self, y_score: npt.ArrayLike, y_true: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+        self,
+        y_score: npt.ArrayLike,
+        y_true: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None,
+        groups: Sequence[Hashable] | None = None,
     ) -> list[ClassScores]:
         labels = check_labels(y_true, as_numbers("y_score", y_score), class_names=self.class_names)
         scores = check_scores(y_score, from_logits=self.from_logits, class_names=self.class_names)
         weights = check_weights(sample_weight, len(scores))
-        return split_classes(scores, labels, weights, from_logits=self.from_logits)
+        codes = number_groups(groups, len(scores))
+        return split_classes(scores, labels, weights, groups=codes, from_logits=self.from_logits)
 
     def _checked_scores(self, y_score: npt.ArrayLike) -> npt.NDArray[np.floating]:
         check_is_fitted(self)

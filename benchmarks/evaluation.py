@@ -1,0 +1,127 @@
+"""Do intervals, comparisons and promises hold? Simulations with fixed seeds, on classes whose every metric is known.
+
+    python benchmarks/evaluation.py [--draws 200]
+
+Prints how often 95 % intervals cover the truth, by how many groups hold a positive; how often `compare` calls one of
+two models better that are none; and how often rules that promise break it.
+"""
+
+import argparse
+import time
+from collections import defaultdict
+
+import numpy as np
+from simulated_classes import SimulatedClasses
+
+from keras_hpa import ThresholdCalibrator
+from keras_hpa.evaluation import compare, evaluate
+from keras_hpa.thresholds import Precision, Recall
+
+METRICS = ("precision", "recall", "f1", "average_precision", "roc_auc")
+SUPPORTS = {"1 to 4": (1, 5), "5 to 19": (5, 20), "20 to 49": (20, 50), "50 and more": (50, 10**9)}
+PREVALENCE = np.repeat([0.008, 0.015, 0.03, 0.06, 0.12, 0.3], 3)
+SKILL = np.tile([1.0, 2.0, 3.5], 6)
+SETTINGS = {
+    "independent rows": SimulatedClasses(PREVALENCE, SKILL),
+    "groups of 5, scores a little alike": SimulatedClasses(PREVALENCE, SKILL, group_size=5, alike=0.2),
+    "groups of 5, scores much alike": SimulatedClasses(PREVALENCE, SKILL, group_size=5, alike=0.8),
+}
+
+
+def coverage(classes, num_draws, num_samples=1000):
+    """For each metric and range of support: the share of intervals that hold the truth, their width, how many."""
+    truth, found = classes.truth(), defaultdict(list)
+    for draw in range(num_draws):
+        scores, labels, groups = classes.sample(num_samples, np.random.default_rng([draw, 5]))
+        table = evaluate(scores, labels, thresholds=classes.thresholds, groups=groups, num_draws=1)
+        for column, row in enumerate(table.rows[: table.num_classes]):
+            support = next((name for name, (low, high) in SUPPORTS.items() if low <= row["groups"] < high), None)
+            for metric in METRICS:
+                low, high = row[f"{metric}_low"], row[f"{metric}_high"]
+                if support and low == low:
+                    found[metric, support].append((low <= truth[metric][column] <= high, high - low))
+    return {key: (*np.mean(values, axis=0), len(values)) for key, values in found.items()}
+
+
+def null(classes, num_draws, *, metric="macro_f1", num_runs=1, num_samples=500):
+    """How often one of two models is called better that are the same but for noise, exchanged group by group."""
+    called = 0
+    for draw in range(num_draws):
+        rng = np.random.default_rng([draw, 6])
+        scores, labels, groups = classes.sample(num_samples, rng)
+        codes = np.arange(num_samples) if groups is None else groups
+
+        def noisy(scores=scores, codes=codes, rng=rng):
+            """The scores with noise of each group's own."""
+            noise = rng.normal(size=scores.shape)[codes] + 0.5 * rng.normal(size=scores.shape)
+            odds = scores / (1 - scores) * np.exp(0.7 * noise)
+            return odds / (1 + odds)
+
+        a, b = ([noisy() for _ in range(num_runs)] for _ in range(2))
+        options = {"thresholds": classes.thresholds, "groups": groups, "num_draws": 400, "metric": metric, "seed": draw}
+        called += compare(a, b, labels, **options).verdict != "cannot tell"
+    return called / num_draws
+
+
+def promises(rule, classes, num_draws, num_samples=1000):
+    """How often a promise is made, and of those broken; and the positives predicted beside the best threshold's."""
+    made, broken, predicted, possible = [], [], 0.0, 0.0
+    for draw in range(num_draws):
+        scores, labels, groups = classes.sample(num_samples, np.random.default_rng([draw, 9]))
+        calibrator = ThresholdCalibrator(rule).fit(scores, labels, groups=groups)
+        promised = np.array([not any("promise" in flag for flag in flags) for flags in calibrator.flags_])
+        thresholds = np.where(promised, calibrator.thresholds_, 0.5)
+        is_precision = isinstance(rule, Precision)
+        kept = (classes.precision_at if is_precision else classes.recall_at)(thresholds)
+        made.append(promised)
+        broken.append(promised & (kept < rule.at_least))
+        if is_precision:
+            positives = classes.prevalence * promised
+            predicted += (positives * classes.recall_at(thresholds)).sum()
+            possible += (positives * classes.recall_at(classes.threshold_of_precision(rule.at_least))).sum()
+    count = np.sum(made)
+    return np.mean(made), np.sum(broken) / max(count, 1), predicted / possible if possible else np.nan
+
+
+def speed():
+    """Seconds for 11,702 samples of 28 classes with 1,000 draws."""
+    classes = SimulatedClasses(np.geomspace(0.4, 0.001, 28), np.full(28, 2.0), group_size=5)
+    scores, labels, groups = classes.sample(11702, np.random.default_rng(0))
+    start = time.perf_counter()
+    evaluate(scores, labels, groups=groups, num_draws=1000)
+    evaluated = time.perf_counter()
+    compare(scores, scores**1.1, labels, groups, num_draws=1000)
+    return evaluated - start, time.perf_counter() - evaluated
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draws", type=int, default=200)
+    draws = parser.parse_args().draws
+    for name, classes in SETTINGS.items():
+        print(f"\n95 % intervals, {name}, {draws} sets of 1,000 samples: coverage (mean width)")
+        found = coverage(classes, draws)
+        print(f"{'groups with a positive':24}" + "".join(f"{metric:>20}" for metric in METRICS))
+        for support in SUPPORTS:
+            cells = (found.get((metric, support)) for metric in METRICS)
+            text = (f"{one[0]:.3f} ({one[1]:.2f})" if one else "not enough" for one in cells)
+            print(f"{support:24}" + "".join(f"{one:>20}" for one in text))
+    small = np.geomspace(0.3, 0.02, 8), np.full(8, 2.0)
+    print("\nTwo models that are equally good: one is called better in")
+    for name, size in (("independent rows", 1), ("groups of 5", 5)):
+        classes = SimulatedClasses(*small, group_size=size)
+        for metric in ("macro_f1", "macro_average_precision"):
+            print(f"{name:20} {metric:26} {null(classes, 5 * draws, metric=metric):.3f} of {5 * draws}")
+    share = null(SimulatedClasses(*small), draws, num_runs=3)
+    print(f"{'independent rows':20} {'macro_f1, 3 runs each':26} {share:.3f} of {draws}")
+    print("\nPromises of .9 with confidence .95 on 1,000 samples: made, broken of those, positives beside the best")
+    steps = np.repeat([0.02, 0.05, 0.1, 0.2, 0.4], 4), np.tile([1.5, 2.0, 3.0, 4.0], 5)
+    for rule in (Precision(at_least=0.9), Recall(at_least=0.9)):
+        for name, size, alike in (("independent rows", 1, 0), ("a little alike", 5, 0.2), ("much alike", 5, 0.8)):
+            made, broken, share = promises(rule, SimulatedClasses(*steps, size, alike), draws)
+            print(f"{type(rule).__name__:10} {name:20} {made:.3f}  {broken:.3f}  {share:.3f}")
+    print("\n11,702 samples, 28 classes, 1,000 draws: evaluate {:.1f} s, compare {:.1f} s".format(*speed()))
+
+
+if __name__ == "__main__":
+    main()
