@@ -5,8 +5,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 # Tests of what is NumPy alone say nothing about a backend; pages are cut from tests of what other tests test too.
 ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,docs docs_site synthetic_atlas test_atlas.py test_damaged_files.py \
-	test_files.py test_imports.py test_labels.py test_pandas.py test_plots.py test_stops.py) $(addprefix --ignore tests/data/, \
-	test_channel_files.py test_channel_stacks.py test_image_file.py test_packed_source.py test_public_images.py test_readers.py \
+	test_files.py test_imports.py test_labels.py test_lazy_imports.py test_pandas.py test_plots.py test_stops.py) $(addprefix --ignore tests/data/, \
+	test_channel_files.py test_channel_stacks.py test_image_file.py test_packed_source.py test_progress.py test_public_images.py test_readers.py \
 	test_reading.py test_splits.py test_validate.py test_write_kaggle_folder.py) $(addprefix --ignore tests/faults/, \
 	test_duplicates.py test_sources_of_ones_own.py test_table.py) $(addprefix --ignore tests/fuzz/, test_files.py test_found.py \
 	test_labels_and_tables.py test_splits_and_samples.py test_thresholds.py) $(addprefix --ignore tests/thresholds/, \
@@ -14,7 +14,7 @@ ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,docs docs_site syntheti
 	test_rules.py test_threshold_calibrator.py test_threshold_report.py)
 
 .PHONY: demo demo-inception test test-backends soak lint type wheel docs docs-serve docs-test figures notebook check clean \
-	bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
+	bench-imports bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
 demo: .venv/examples
 	$(BIN)/python examples/demo.py --output demo
@@ -71,7 +71,7 @@ docs-test: docs
 check: lint type docs test test-backends wheel
 
 # Benchmarks; those that need real data read the folder named by KERAS_HPA_DATA.
-bench-loading bench-losses bench-metrics bench-models: .venv/dev
+bench-imports bench-loading bench-losses bench-metrics bench-models: .venv/dev
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
 
 bench-thresholds: .venv/dev

@@ -3,12 +3,14 @@
     python examples/own_images.py --images plates --labels plates.csv --channels dapi,gfp,tubulin \
         --pattern "{id}_{channel}.png" --id-column image --label-column locations --separator ";" --output out
 
-The table has a row per sample: its id, and its labels as names or numbers. The classes are those that occur in it.
+The table has a row per sample, or one per well with `--pattern "{well}_s{field}_w{channel}.TIF"`: its id, and its
+labels as names or numbers, or in a column of 1 and 0 for each class: `--label-column Golgi,ER`. What stands in the
+files' names is said by `--channels dapi=w1,gfp=w2`. `--project Z=max,T=0` makes an image of each stack, and
+`--group-column plate` keeps plates on one side of the split.
 `--predict FOLDER` names images of the same channels without labels; theirs go to predictions.csv.
 """
 
 import argparse
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +18,6 @@ import keras
 import training_run
 
 import keras_hpa
-from keras_hpa.files import write_csv
 
 DEFAULTS = {"image_size": 256, "batch_size": 16, "epochs": 40, "steps": 0, "batch_norm_momentum": 0.9}
 QUICK = {"image_size": 128, "batch_size": 8, "epochs": 4}
@@ -25,12 +26,15 @@ QUICK = {"image_size": 128, "batch_size": 8, "epochs": 4}
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="folder with the images")
-    parser.add_argument("--labels", type=Path, required=True, help="CSV file with a header and a row per sample")
-    parser.add_argument("--channels", required=True, help="names of the channels, separated by commas")
+    parser.add_argument("--labels", type=Path, required=True, help="CSV, Excel or Parquet file with a header")
+    parser.add_argument("--channels", required=True, help="names of the channels, as dapi,gfp or dapi=w1,gfp=w2")
     parser.add_argument("--pattern", default="{id}_{channel}.png", help="an image's path below its folder")
-    parser.add_argument("--id-column", default="Id")
-    parser.add_argument("--label-column", default="Target")
-    parser.add_argument("--separator", default=" ", help="what stands between two labels of a sample")
+    parser.add_argument("--id-column", help="the column of ids, unless its name says it")
+    parser.add_argument("--label-column", help="the column of labels, or one for each class, separated by commas")
+    parser.add_argument("--group-column", help="the column of plates or patients, which a split keeps whole")
+    parser.add_argument("--separator", default="auto", help="what stands between two labels of a sample")
+    parser.add_argument("--delimiter", help="what stands between two cells of the table, unless it is found")
+    parser.add_argument("--project", help="how stacks become images, such as Z=max,T=0")
     parser.add_argument("--predict", type=Path, help="folder with images whose labels are wanted")
     training_run.add_options(parser)
     args = parser.parse_args(argv)
@@ -38,15 +42,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     run = training_run.TrainingRun(settings)
     keras.utils.set_random_seed(settings.seed)
 
-    channels = settings.channels.split(",")
+    channels = named(settings.channels) if "=" in settings.channels else settings.channels.split(",")
+    project = None if settings.project is None else named(settings.project)
+    columns = settings.label_column
     samples = keras_hpa.load_folder(
         settings.images,
         settings.labels,
         channels=channels,
         pattern=settings.pattern,
         id_column=settings.id_column,
-        label_column=settings.label_column,
+        label_columns=columns.split(",") if columns and "," in columns else columns,
+        groups=settings.group_column,
         separator=settings.separator,
+        delimiter=settings.delimiter,
+        project=project,
     )
     class_names, num_classes = samples.class_names, samples.labels.shape[1]
     training, validation = training_run.packed(settings, samples).split(validation_size=0.25, seed=settings.seed)
@@ -77,16 +86,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     scores = model.predict(validated)
     calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, validation.labels)
     if settings.predict is not None:
-        ids = ids_in_folder(settings.predict, settings.pattern, channels[0])
-        new = keras_hpa.Samples(
-            keras_hpa.ChannelFiles(settings.predict, ids, channels=channels, pattern=settings.pattern)
+        new = keras_hpa.load_folder(settings.predict, channels=channels, pattern=settings.pattern, project=project)
+        scores_of_new = model.predict(new.batches(**batching))
+        keras_hpa.write_predictions(
+            run.folder / "predictions.csv", new, scores_of_new, calibrator, class_names=class_names
         )
-        predicted = calibrator.predict(model.predict(new.batches(**batching)))
-        texts = keras_hpa.format_labels(predicted, settings.separator, class_names=class_names)
-        rows = [(settings.id_column, settings.label_column), *zip(ids, texts, strict=True)]
-        write_csv(run.folder / "predictions.csv", rows)
 
-    figure = keras_hpa.plots.plot_channels(samples.read(0), channels, title=samples.ids[0])
+    figure = keras_hpa.plots.plot_channels(samples.read(0), samples.channels, title=samples.ids[0])
     run.write_figure("channels.png", figure)
     run.write_results(
         "GapNet on own images",
@@ -100,12 +106,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def ids_in_folder(folder: Path, pattern: str, channel: str) -> list[str]:
-    """The ids of all samples that have a file of one channel."""
-    parts = [re.escape(part) for part in pattern.replace("{channel}", channel).split("{id}")]
-    file_name = re.compile(r"(?P<id>.+?)".join(parts[:2]) + "".join("(?P=id)" + part for part in parts[2:]))
-    files = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
-    return [match["id"] for match in map(file_name.fullmatch, files) if match]
+def named(text: str) -> dict[str, str | int]:
+    """Turns "Z=max,T=0" into what it says."""
+    pairs = [one.partition("=") for one in text.split(",")]
+    return {name.strip(): int(value) if value.lstrip("-").isdigit() else value.strip() for name, _, value in pairs}
 
 
 if __name__ == "__main__":

@@ -1,68 +1,11 @@
 """Keras 3 components for multi-channel, multi-label fluorescence microscopy."""
 
-from keras_hpa import atlas as atlas
-from keras_hpa import evaluation as evaluation
-from keras_hpa import f_beta as f_beta
-from keras_hpa import gapnet_pl as gapnet_pl
-from keras_hpa import plots as plots
-from keras_hpa import report as report
-from keras_hpa import thresholds as thresholds
-from keras_hpa.callbacks import CrossFittedMacroF1 as CrossFittedMacroF1
-from keras_hpa.callbacks import ReduceLR as ReduceLR
-from keras_hpa.callbacks import TrainingBackup as TrainingBackup
-from keras_hpa.data import ArraySource as ArraySource
-from keras_hpa.data import ChannelFiles as ChannelFiles
-from keras_hpa.data import ChannelGain as ChannelGain
-from keras_hpa.data import ChannelStacks as ChannelStacks
-from keras_hpa.data import MultiChannelSequence as MultiChannelSequence
-from keras_hpa.data import PackedSource as PackedSource
-from keras_hpa.data import RareLabels as RareLabels
-from keras_hpa.data import Samples as Samples
-from keras_hpa.data import Source as Source
-from keras_hpa.data import SourceReport as SourceReport
-from keras_hpa.data import apply_symmetry as apply_symmetry
-from keras_hpa.data import inverse_symmetry as inverse_symmetry
-from keras_hpa.data import load_folder as load_folder
-from keras_hpa.data import load_kaggle as load_kaggle
-from keras_hpa.data import near_duplicate_groups as near_duplicate_groups
-from keras_hpa.data import select_channels as select_channels
-from keras_hpa.data import stratified_folds as stratified_folds
-from keras_hpa.data import stratified_split as stratified_split
-from keras_hpa.data import subset as subset
-from keras_hpa.data import validate as validate
-from keras_hpa.data import write_kaggle_folder as write_kaggle_folder
-from keras_hpa.data import write_submission as write_submission
-from keras_hpa.explanation import class_activation_maps as class_activation_maps
-from keras_hpa.graphs import FoldedModel as FoldedModel
-from keras_hpa.graphs import fold_batch_norm as fold_batch_norm
-from keras_hpa.graphs import inflate_channels as inflate_channels
-from keras_hpa.inference import predict_scores as predict_scores
-from keras_hpa.labels import format_labels as format_labels
-from keras_hpa.labels import parse_labels as parse_labels
-from keras_hpa.layers import ChannelMixer as ChannelMixer
-from keras_hpa.layers import ImageStandardization as ImageStandardization
-from keras_hpa.layers import PercentileNormalization as PercentileNormalization
-from keras_hpa.layers import ScaleIntegers as ScaleIntegers
-from keras_hpa.layers import WarmUpBatchNormalization as WarmUpBatchNormalization
-from keras_hpa.losses import AsymmetricLoss as AsymmetricLoss
-from keras_hpa.losses import BinaryCrossentropy as BinaryCrossentropy
-from keras_hpa.losses import ClassBalancedCrossentropy as ClassBalancedCrossentropy
-from keras_hpa.losses import ClassBalancedFocalCrossentropy as ClassBalancedFocalCrossentropy
-from keras_hpa.losses import MacroF1Loss as MacroF1Loss
-from keras_hpa.losses import SymmetricLovaszHinge as SymmetricLovaszHinge
-from keras_hpa.losses import WeightedSumLoss as WeightedSumLoss
-from keras_hpa.metrics import BatchMacroF1 as BatchMacroF1
-from keras_hpa.metrics import MacroF1 as MacroF1
-from keras_hpa.models import GapNet as GapNet
-from keras_hpa.models import PretrainedClassifier as PretrainedClassifier
-from keras_hpa.models import multi_level_gap as multi_level_gap
-from keras_hpa.models import reestimate_batch_norm as reestimate_batch_norm
-from keras_hpa.models import train_only as train_only
-from keras_hpa.synthetic_atlas import SyntheticAtlas as SyntheticAtlas
-from keras_hpa.thresholds import ThresholdCalibrator as ThresholdCalibrator
-from keras_hpa.thresholds import ThresholdLayer as ThresholdLayer
-from keras_hpa.thresholds import ThresholdReport as ThresholdReport
-from keras_hpa.thresholds import cross_fit as cross_fit
-from keras_hpa.thresholds import cross_fit_predict as cross_fit_predict
+from lazy_loader import attach_stub
+
+from keras_hpa.registration import register_classes
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
 
 __version__ = "0.1.0"
+
+register_classes()

@@ -1,6 +1,6 @@
 """Label text to label matrix and back, for any classes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -45,22 +45,46 @@ def parse_labels(
     texts, ids = list(texts), None if ids is None else list(ids)
     if ids is not None and len(ids) != len(texts):
         raise ValueError(f"`ids` must be as long as `texts`. Received: {len(ids)} ids, {len(texts)} texts")
+    return label_rows(
+        [split_labels(text, separator) for text in texts],
+        classes,
+        where=lambda row: f"row {row}" if ids is None else f"row {row} (id {ids[row]!r})",
+        allow_empty=allow_empty,
+        texts=texts,
+    )
+
+
+def label_rows(
+    rows: Sequence[Sequence[str]],
+    classes: int | Sequence[str],
+    *,
+    where: Callable[[int], str],
+    advice: Callable[[int], str] = lambda row: "",
+    allow_empty: bool = False,
+    texts: Sequence[object] | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Turns lists of labels, one per sample, into a 0/1 matrix; `where` names a row, `advice` says what to do of it."""
     numbers_by_name, num_classes = _check_classes(classes)
-    matrix = np.zeros((len(texts), num_classes), np.uint8)
-    for row, text in enumerate(texts):
-        where = f"row {row}" if ids is None else f"row {row} (id {ids[row]!r})"
-        labels = split_labels(text, separator)
+    matrix = np.zeros((len(rows), num_classes), np.uint8)
+    for row, labels in enumerate(rows):
+        text = labels if texts is None else texts[row]
         if not labels and not allow_empty:
-            raise ValueError(f"Every sample must have a label unless `allow_empty=True`. Received: {text!r} in {where}")
+            raise ValueError(
+                f"Every sample must have a label unless `allow_empty=True`. Received: {text!r} in {where(row)}"
+            )
         for label in labels:
             number = numbers_by_name.get(label.casefold(), label_number(label))
             if number is None:
                 known = "a whole number or a name of `classes`" if numbers_by_name else "a whole number"
-                raise ValueError(f"A label must be {known}. Received: {label!r} in {where}")
+                raise ValueError(f"A label must be {known}{advice(row)}. Received: {label!r} in {where(row)}")
             if number >= num_classes:
-                raise ValueError(f"A label must lie in 0 to {num_classes - 1}. Received: {label!r} in {where}")
+                raise ValueError(
+                    f"A label must lie in 0 to {num_classes - 1}{advice(row)}. Received: {label!r} in {where(row)}"
+                )
             if matrix[row, number]:
-                raise ValueError(f"A label must not be repeated. Received: {label!r} twice in {where}: {text!r}")
+                raise ValueError(
+                    f"A label must not be repeated{advice(row)}. Received: {label!r} twice in {where(row)}: {text!r}"
+                )
             matrix[row, number] = 1
     return matrix
 

@@ -7,7 +7,7 @@ import numpy as np
 
 import keras_hpa
 
-assert (files(keras_hpa) / "py.typed").is_file()
+assert all((files(keras_hpa) / name).is_file() for name in ("py.typed", "__init__.pyi", "data/__init__.pyi"))
 images = np.random.default_rng(0).integers(0, 256, (4, 80, 80, 4), dtype=np.uint8)
 labels = keras_hpa.parse_labels(["0 16", "5", "25", "0"], 28)
 source = keras_hpa.ArraySource(images)

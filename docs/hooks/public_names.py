@@ -1,4 +1,4 @@
-"""The public names of the library, read from `keras_hpa/__init__.py` without importing it."""
+"""The public names of the library, read from `keras_hpa/__init__.pyi` without importing it."""
 
 import re
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ ROOMS = {
     "plots": "Figures",
     "report": "Reports",
 }
+_PAGES_OF_MODULES = {"atlas", "evaluation", "f_beta", "gapnet_pl", "plots", "report", "thresholds"}
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,7 @@ class PublicName:
         if not module.is_module:
             return []
         own = [] if module.is_init_module else [name for name, one in module.members.items() if not one.is_alias]
-        names = [*re.findall(r"import (\w+) as \1$", module.source, re.MULTILINE), *own]
-        names = [name for name in module.exports or names if not name.startswith("_")]
+        names = [name for name in module.exports or [*re_exported(module), *own] if not name.startswith("_")]
         # What the package itself gives has a page of its own.
         names = [name for name in names if name not in module.parent.imports]
         return [resolve(module, name) if name in module.imports else module.members[name] for name in names]
@@ -72,14 +72,23 @@ class PublicName:
 
 
 def read_public_names(root: Path) -> list[PublicName]:
-    """Every name that `__init__.py` re-exports, in the order of the rooms."""
+    """Every name that `__init__.pyi` re-exports, in the order of the rooms; of modules, those that have a page."""
     package = griffe.load("keras_hpa", search_paths=[root], try_relative_path=False)
     names = []
-    for name in package.imports:
+    for name in re_exported(package):
         definition = resolve(package, name)
-        names.append(PublicName(name, definition.path.split(".")[1], definition))
+        if not definition.is_module or name in _PAGES_OF_MODULES:
+            names.append(PublicName(name, definition.path.split(".")[1], definition))
     order = list(ROOMS)
     return sorted(names, key=lambda public: (order.index(public.room), public.name.casefold()))
+
+
+def re_exported(module: griffe.Object) -> list[str]:
+    """What a module imports for others, in the order of its source; for a room that is its type stub."""
+    path = Path(str(module.filepath))
+    stub = path.with_suffix(".pyi")
+    text = (stub if stub.exists() else path).read_text(encoding="utf-8")
+    return re.findall(r"import (\w+) as \1$", text, re.MULTILINE)
 
 
 def resolve(package: griffe.Object, name: str) -> griffe.Object:

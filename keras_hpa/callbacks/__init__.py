@@ -1,5 +1,5 @@
 """Callbacks: the learning rate, and a training that can be taken up again."""
 
-from keras_hpa.callbacks.cross_fitted_macro_f1 import CrossFittedMacroF1 as CrossFittedMacroF1
-from keras_hpa.callbacks.reduce_lr import ReduceLR as ReduceLR
-from keras_hpa.callbacks.training_backup import TrainingBackup as TrainingBackup
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,16 +1,17 @@
 """A source of samples whose channels lie in one file each."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.image_content import MAX_BYTES
-from keras_hpa.data.read_image import read_image
-from keras_hpa.data.sample_paths import check_names, check_pattern
+from keras_hpa.data.projections import check_project, project_stack
+from keras_hpa.data.read_image import read_image, read_planes
+from keras_hpa.data.sample_paths import check_files, check_names, check_pattern, check_planes, paths_of
 
 
 class ChannelFiles:
@@ -24,6 +25,10 @@ class ChannelFiles:
         ids: the samples' ids.
         channels: the names of the channels, in the order in which they are stacked.
         pattern: a file's path below `root`, with `{id}` and `{channel}` where they belong.
+        files: in place of `pattern`, for each channel the path below `root` of every sample's file; or an axis, such
+            as "Z", and the paths of its planes.
+        project: how the stack that a file holds, or several files, becomes an image, as `read_stack` takes it.
+        scene: which image of a file that holds several, as `read_stack` takes it.
         missing: "error", or "zeros" for a dark image in place of a channel whose file does not exist. `filled` says
             which these are, and `validate` counts them.
         max_bytes: a channel that would take more when decoded is refused before it is.
@@ -51,19 +56,30 @@ class ChannelFiles:
         ids: Sequence[str],
         *,
         channels: Sequence[str],
-        pattern: str = "{id}_{channel}.png",
+        pattern: str | None = None,
+        files: Mapping[str, Sequence[Any]] | None = None,
         missing: str = "error",
+        project: Mapping[str, str | int] | None = None,
+        scene: int | str | None = None,
         max_bytes: int = MAX_BYTES,
     ):
         self.root = Path(root)
         self.ids = check_names("ids", ids)
         self.channels = check_names("channels", channels)
-        self.pattern = pattern
+        self.files = files
         self.missing = missing
+        self.project = project
+        self.scene = scene
         self.max_bytes = max_bytes
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
-        check_pattern(pattern, {"id"} if len(self.channels) == 1 else {"id", "channel"})
+        self.pattern = pattern
+        if files is not None:
+            check_files(files, self.channels, len(self.ids), pattern)
+        else:
+            self.pattern = "{id}_{channel}.png" if pattern is None else pattern
+            check_pattern(self.pattern, {"id"} if len(self.channels) == 1 else {"id", "channel"})
+        check_project(project)
         if not self.channels:
             raise ValueError(f"`channels` must hold one name or more. Received: {channels!r}")
         if missing not in ("error", "zeros"):
@@ -73,9 +89,8 @@ class ChannelFiles:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        return (
-            f"ChannelFiles({os.fspath(self.root)!r}, {len(self)} samples, channels={self.channels}, "
-            f"pattern={self.pattern!r})"
+        return f"ChannelFiles({os.fspath(self.root)!r}, {len(self)} samples, channels={self.channels}, " + (
+            f"pattern={self.pattern!r})" if self.files is None else "listed files)"
         )
 
     @property
@@ -84,7 +99,7 @@ class ChannelFiles:
         if self.missing == "error":
             return frozenset()
         exists = {
-            (id_, channel): self.path(index, channel).exists()
+            (id_, channel): bool(paths := self._paths(index, channel)) and all(path.exists() for path in paths)
             for index, id_ in enumerate(self.ids)
             for channel in self.channels
         }
@@ -93,12 +108,27 @@ class ChannelFiles:
     def select_channels(self, names: Sequence[str]) -> "ChannelFiles":
         """Makes the same source with some of its channels; the files of the others are not opened."""
         return ChannelFiles(
-            self.root, self.ids, channels=names, pattern=self.pattern, missing=self.missing, max_bytes=self.max_bytes
+            self.root,
+            self.ids,
+            channels=names,
+            pattern=self.pattern,
+            files=None if self.files is None else {name: self.files[name] for name in names},
+            missing=self.missing,
+            project=self.project,
+            scene=self.scene,
+            max_bytes=self.max_bytes,
         )
 
     def path(self, index: int, channel: str) -> Path:
         """Gives the path of the file that holds one channel of one sample, whether it exists or not."""
-        return self.root / self.pattern.format(id=self.ids[index], channel=channel)
+        paths = self._paths(index, channel)
+        return paths[0] if paths else self.root / f"{self.ids[index]}_{channel}"
+
+    def _paths(self, index: int, channel: str) -> list[Path]:
+        """The files of a channel: one, unless its planes are files of their own; none where none is listed."""
+        if self.files is not None:
+            return [self.root / path for path in paths_of(self.files[channel][index])]
+        return [self.root / str(self.pattern).format(id=self.ids[index], channel=channel)]
 
     def read(self, index: int) -> npt.NDArray:
         read = {channel: self._read_channel(index, channel) for channel in self.channels}
@@ -116,12 +146,17 @@ class ChannelFiles:
                     f"channel {channel!r} ({os.fspath(self.path(index, channel))!r}): {image.dtype} of shape "
                     f"{image.shape}, but channel {first!r}: {reference.dtype} of shape {reference.shape}"
                 )
-        return _stack([images.get(channel, np.zeros_like(reference)) for channel in self.channels])
+        stacked = [images.get(channel, np.zeros_like(reference)) for channel in self.channels]
+        return _stack(stacked) if self._sharpest is None else project_stack(np.stack(stacked, axis=-1), "sharpest")
 
     def _read_channel(self, index: int, channel: str) -> npt.NDArray | None:
-        path = self.path(index, channel)
         try:
-            return read_image(path, max_bytes=self.max_bytes, root=self.root)
+            paths = self._paths(index, channel)
+            if not paths:
+                raise FileNotFoundError("There is no file")
+            if self._sharpest is not None or len(paths) > 1:
+                return self._read_stack(index, channel, paths)
+            return self._read_file(paths[0])
         except FileNotFoundError as error:
             if self.missing == "zeros":
                 return None
@@ -129,8 +164,37 @@ class ChannelFiles:
         except ValueError as error:
             raise ValueError(f"Sample {self.ids[index]!r}, channel {channel!r}: {error}") from None
 
+    @property
+    def _sharpest(self) -> str | None:
+        """The axis of which one plane is taken for all channels, so that they lie upon each other."""
+        return next((axis for axis, way in check_project(self.project).items() if way == "sharpest"), None)
+
+    def _read_file(self, path: Path) -> npt.NDArray:
+        if self.project is None and self.scene is None:
+            return read_image(path, max_bytes=self.max_bytes, root=self.root)
+        return read_image(path, project=self.project, scene=self.scene, max_bytes=self.max_bytes, root=self.root)
+
+    def _read_stack(self, index: int, channel: str, paths: Sequence[Path]) -> npt.NDArray:
+        """Reads the planes of a channel, and projects them unless the sharpest is still to be found."""
+        if len(paths) == 1:
+            return read_planes(
+                paths[0],
+                str(self._sharpest),
+                project=self.project,
+                scene=self.scene,
+                max_bytes=self.max_bytes,
+                root=self.root,
+            )
+        planes = [self._read_file(path) for path in paths]
+        check_planes(planes, paths)
+        axis = str(self.files[channel][index][0]) if self.files is not None else ""
+        way = check_project(self.project)[axis]
+        return np.stack(planes) if way == "sharpest" else project_stack(np.stack(planes), way)
+
 
 def _stack(images: list[npt.NDArray]) -> npt.NDArray:
     if len(images) > 1 and images[0].dtype in (np.uint8, np.uint16, np.float32):  # what OpenCV does three times faster
+        import cv2
+
         return cv2.merge(images)
     return np.stack(images, axis=-1)

@@ -2,14 +2,16 @@
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.image_content import MAX_BYTES
+from keras_hpa.data.projections import check_project, project_stack
 from keras_hpa.data.read_stack import read_stack
-from keras_hpa.data.sample_paths import check_names, check_pattern
+from keras_hpa.data.sample_paths import check_files, check_names, check_pattern, check_planes, paths_of
 
 
 class ChannelStacks:
@@ -21,7 +23,10 @@ class ChannelStacks:
         channels: the names of the file's channels, in its order. Unless given they are what the first sample's OME-TIFF
             calls them, or "0", "1", ... Where a file names its channels, the names are compared with these.
         pattern: a file's path below `root`, with `{id}` where it belongs.
+        files: in place of `pattern`, the path below `root` of every sample's file.
         axes: what the axes of the files are, such as "CYX"; read from each file unless given.
+        project: how stacks and time series become images, such as `{"Z": "max", "T": 0}`, as `read_stack` takes it.
+        scene: which image of a file that holds several, as `read_stack` takes it.
         max_bytes: a file whose image would take more when decoded is refused before it is.
 
     Raises:
@@ -46,19 +51,30 @@ class ChannelStacks:
         ids: Sequence[str],
         *,
         channels: Sequence[str] | None = None,
-        pattern: str = "{id}.tif",
+        pattern: str | None = None,
+        files: Sequence[str | tuple[str, Sequence[str]]] | None = None,
         axes: str | None = None,
+        project: Mapping[str, str | int] | None = None,
+        scene: int | str | None = None,
         max_bytes: int = MAX_BYTES,
     ):
         self.root = Path(root)
         self.ids = check_names("ids", ids)
         self.pattern = pattern
+        self.files = files
         self.axes = axes
+        self.project = project
+        self.scene = scene
         self.max_bytes = max_bytes
         self._first_names: tuple[str, ...] | None = None
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
-        check_pattern(pattern, {"id"})
+        if files is not None:
+            check_files({"": files}, ("",), len(self.ids), pattern)
+        else:
+            self.pattern = "{id}.tif" if pattern is None else pattern
+            check_pattern(self.pattern, {"id"})
+        check_project(project)
         if channels is None:
             if not self.ids:
                 raise ValueError(
@@ -74,14 +90,19 @@ class ChannelStacks:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        return (
-            f"ChannelStacks({os.fspath(self.root)!r}, {len(self)} samples, channels={self.channels}, "
-            f"pattern={self.pattern!r})"
+        return f"ChannelStacks({os.fspath(self.root)!r}, {len(self)} samples, channels={self.channels}, " + (
+            f"pattern={self.pattern!r})" if self.files is None else "listed files)"
         )
 
     def path(self, index: int) -> Path:
         """Gives the path of the file that holds one sample, whether it exists or not."""
-        return self.root / self.pattern.format(id=self.ids[index])
+        return self._paths(index)[0]
+
+    def _paths(self, index: int) -> list[Path]:
+        """The files of one sample: one, unless its planes are files of their own."""
+        if self.files is not None:
+            return [self.root / path for path in paths_of(self.files[index])]
+        return [self.root / str(self.pattern).format(id=self.ids[index])]
 
     def read(self, index: int) -> npt.NDArray:
         image, names = self._read(index)
@@ -110,9 +131,24 @@ class ChannelStacks:
         return self._first_names or None
 
     def _read(self, index: int) -> tuple[npt.NDArray, tuple[str, ...] | None]:
-        path = self.path(index)
+        paths = self._paths(index)
         try:
-            return read_stack(path, axes=self.axes, max_bytes=self.max_bytes, root=self.root)
+            read = [
+                read_stack(
+                    path,
+                    axes=self.axes,
+                    project=self.project,
+                    scene=self.scene,
+                    max_bytes=self.max_bytes,
+                    root=self.root,
+                )
+                for path in paths
+            ]
+            if len(read) == 1:
+                return read[0]
+            check_planes([image for image, _ in read], paths)
+            axis = str(self.files[index][0]) if self.files is not None else ""
+            return project_stack(np.stack([image for image, _ in read]), check_project(self.project)[axis]), read[0][1]
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"Sample {self.ids[index]!r}: {error}") from None
 

@@ -1,8 +1,8 @@
 """The eight symmetries of the square: what a microscope's slide can be turned into without changing its content."""
 
-from typing import TypeVar
+from importlib import import_module
+from typing import Any, TypeVar
 
-import keras
 import numpy as np
 
 SYMMETRIES = tuple(range(8))
@@ -38,7 +38,7 @@ def apply_symmetry(images: T, symmetry: int) -> T:
     num_axes = len(images.shape)  # type: ignore[attr-defined]
     if num_axes < 3:
         raise ValueError(f"`images` must have shape (..., height, width, channels). Received: {num_axes} axes")
-    library = np if isinstance(images, np.ndarray) else keras.ops
+    library: Any = np if isinstance(images, np.ndarray) else import_module("keras").ops
     height, width = num_axes - 3, num_axes - 2
     if symmetry >= 4:
         images = library.flip(images, width)

@@ -1,85 +1,132 @@
-"""From a folder and a table of labels to samples, and from predictions to a submission."""
+"""From a folder, with or without a table of labels, to samples, and from predictions to a submission."""
 
-import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy.typing as npt
 
 from keras_hpa.atlas import CHANNELS, CLASS_NAMES
-from keras_hpa.data.channel_files import ChannelFiles
+from keras_hpa.data.folder_layouts import find_layout
+from keras_hpa.data.load_table import Key
 from keras_hpa.data.samples import Samples
+from keras_hpa.data.table_samples import Request, samples_of_folder, samples_of_table
+from keras_hpa.data.tables import Call
 from keras_hpa.files import write_csv
-from keras_hpa.labels import format_labels, label_number, parse_labels, split_labels
-
-_MOST_NUMBERED = 10_000  # classes; beyond that numbers are codes, and their columns would fill the memory
+from keras_hpa.labels import format_labels
 
 
 def load_folder(
     root: str | os.PathLike[str],
-    labels_csv: str | os.PathLike[str],
+    table: Any = None,
     *,
-    channels: Sequence[str],
-    pattern: str = "{id}_{channel}.png",
-    id_column: str = "Id",
-    label_column: str = "Target",
-    separator: str = " ",
+    channels: Sequence[str] | Mapping[str, str] | None = None,
+    pattern: Any = None,
+    layout: str | None = None,
+    label_columns: str | Sequence[str] | None = None,
+    id_column: str | None = None,
+    groups: str | Sequence[str] | None = None,
+    key: Key | None = None,
+    separator: str | None = " ",
     class_names: Sequence[str] | None = None,
     num_classes: int | None = None,
-    groups: str | None = None,
-    allow_empty: bool = False,
+    allow_empty: bool | str = False,
+    leave_out: Sequence[int | str] = (),
+    missing: str = "error",
+    project: Mapping[str, Any] | None = None,
+    scene: int | str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
 ) -> Samples:
-    """Opens anybody's folder of images and table of labels.
+    """Opens anybody's folder of images, with a table of labels or without one.
 
-    Images are opened when they are read, not here. The table's other columns become the `metadata` of the samples.
+    Without a table every file whose name fits `pattern` belongs to a sample, whose id and metadata are what the name
+    says: `{plate}/{well}_s{field}_w{channel}.tif`. A field `{label}` is the sample's class, as where there is a folder
+    for each: `{label}/{id}.tif`. Fields `{z}` and `{t}` are planes and time points, of which `project` makes an image.
 
-    Unless `class_names` or `num_classes` is given, the classes are those that occur in the table: if all labels are
-    whole numbers, 0 to the largest; otherwise the names, in alphabetical order, without regard to case. Give
-    `class_names` where a class may be missing from the table, or where another table must get the same columns.
+    With a table, all is as by `load_table`, whose arguments these are.
+
+    Folders are listed, each once; images are opened when they are read, not here.
 
     Args:
         root: the folder with the images.
-        labels_csv: a CSV file in UTF-8 with a header and one row per sample.
-        channels: the names of the channels, in the order in which they are stacked.
-        pattern: an image's path below `root`, such as `"{id}/{channel}.tif"`.
-        id_column: the column that holds the ids.
-        label_column: the column that holds the labels: numbers from 0 on, or names.
-        separator: what stands between two labels; not a space where names have several words.
-        class_names: the names of the classes.
-        num_classes: how many classes there are, where labels are numbers.
-        groups: the column that holds the samples' groups (patients, plates), which a split keeps whole.
-        allow_empty: whether a sample may have no label.
+        table: a table of labels, as `load_table` takes it.
+        channels: the names of the channels, in the order in which they are stacked; or a mapping from these names to
+            what stands in the files' names: `{"dapi": "ch1", "gfp": "ch2"}`. Without a table they may be found.
+        pattern: an image's path below `root`, such as `"{id}/{channel}.tif"`; `"{id}_{channel}.png"` unless given.
+        layout: in place of `pattern`, how an instrument or a site names files: "harmony" (Opera, Operetta; with channel
+            names from `Index.idx.xml`), "metaxpress", "kaggle2018", "kaggle2021", "hpa" (the website of the Human
+            Protein Atlas), or "class folders".
+        label_columns: as in `load_table`.
+        id_column: as in `load_table`.
+        groups: as in `load_table`; fields of `pattern` as well.
+        key: as in `load_table`.
+        separator: as in `load_table`.
+        class_names: as in `load_table`.
+        num_classes: as in `load_table`.
+        allow_empty: as in `load_table`.
+        leave_out: ids, and rows of the table, that are not loaded.
+        missing: what becomes of a sample that has not all its files: "error", which lists them, "zeros" for dark images
+            in place of a channel's, "drop" to leave it out, which the log tells.
+        project: as in `load_table`.
+        scene: as in `load_table`.
+        delimiter: as in `load_table`.
+        encoding: as in `load_table`.
 
     Returns:
-        `Samples` in the order of the table.
+        `Samples` in the order of the table, or of the files' names.
 
     Raises:
-        FileNotFoundError: if the folder or the table does not exist, or the folder is empty.
-        ValueError: if the table lacks a column or has no rows, or an id, a label or a group is wrong.
+        FileNotFoundError: if the folder or the table does not exist, the folder is empty, or a sample lacks a file.
+        ValueError: if no file fits, or the table is wrong; as `load_table`.
 
     Example:
+        >>> import numpy as np, os, tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> for name in ("A01_s1_w1", "A01_s1_w2", "A01_s2_w1", "A01_s2_w2"):
+        ...     np.save(os.path.join(folder.name, f"{name}.npy"), np.zeros((8, 8), "uint16"))
         >>> samples = load_folder(
-        ...     "plates", "plates.csv", channels=["dapi", "gfp"], pattern="{id}/{channel}.png", separator="|",
-        ... )  # doctest: +SKIP
+        ...     folder.name, pattern="{well}_s{field}_w{channel}.npy", channels={"dapi": "1", "gfp": "2"}
+        ... )
+        >>> samples.ids, samples.channels, samples.metadata["field"]
+        (('A01_1', 'A01_2'), ('dapi', 'gfp'), ['1', '2'])
+        >>> folder.cleanup()
     """
-    table = _read_table(Path(labels_csv), [id_column, label_column, *([] if groups is None else [groups])])
-    ids, texts = table[id_column], table[label_column]
-    if class_names is not None and num_classes is not None:
-        raise ValueError(f"`num_classes` must not be given beside `class_names`. Received: {num_classes!r}")
-    classes = num_classes if class_names is None else list(class_names)
-    if classes is None:
-        classes = _find_classes(texts, separator)
-    labels = parse_labels(texts, classes, separator=separator, ids=ids, allow_empty=allow_empty)
-    source = ChannelFiles(root, ids, channels=channels, pattern=pattern)
-    _check_not_empty(source.root)
-    return Samples(
-        source,
-        labels,
-        class_names=None if isinstance(classes, int) else classes,
-        groups=None if groups is None else [cell.strip() or None for cell in table[groups]],
-        metadata={name: cells for name, cells in table.items() if name not in (id_column, label_column)},
+    request = Request(
+        pattern,
+        channels,
+        label_columns,
+        id_column,
+        groups,
+        key,
+        separator,
+        class_names,
+        num_classes,
+        allow_empty,
+        leave_out,
+        missing,
+        project,
+        scene,
+        delimiter,
+        encoding,
     )
+    options = request.given()
+    if separator == " ":
+        options.pop("separator")
+    call = Call("load_folder", [root, table], options | ({} if layout is None else {"layout": layout}))
+    id_format = None
+    if layout is not None:
+        if pattern is not None:
+            raise ValueError(f"`pattern` must be left out where `layout` is given. Received: {pattern!r}")
+        found = find_layout(layout, Path(root), call)
+        request.pattern, id_format = found.pattern, found.id_format
+        request.channels = found.channels if channels is None else channels
+    elif pattern is None:
+        request.pattern = "{id}_{channel}.png"
+    if table is None:
+        return samples_of_folder(Path(root), request, call, id_format=id_format)
+    return samples_of_table(table, root, request, call, id_format=id_format)
 
 
 def load_kaggle(root: str | os.PathLike[str], subset: str = "train") -> Samples:
@@ -93,20 +140,24 @@ def load_kaggle(root: str | os.PathLike[str], subset: str = "train") -> Samples:
         `Samples` of the 28 classes of the atlas, in the order of the table; those of "test" have no labels.
 
     Raises:
-        FileNotFoundError: if a folder or a table does not exist, or the folder is empty.
+        FileNotFoundError: if a folder, a table or a file does not exist, or the folder is empty.
         ValueError: if `subset` is neither, or the table is wrong.
 
     Example:
         >>> train, validation = load_kaggle("human-protein-atlas").split(validation_size=0.2)  # doctest: +SKIP
     """
-    if subset == "train":
-        return load_folder(Path(root, "train"), Path(root, "train.csv"), channels=CHANNELS, class_names=CLASS_NAMES)
-    if subset == "test":
-        table = _read_table(Path(root, "sample_submission.csv"), ["Id"])
-        source = ChannelFiles(Path(root, "test"), table["Id"], channels=CHANNELS)
-        _check_not_empty(source.root)
-        return Samples(source, class_names=CLASS_NAMES)
-    raise ValueError(f"`subset` must be 'train' or 'test'. Received: {subset!r}")
+    if subset not in ("train", "test"):
+        raise ValueError(f"`subset` must be 'train' or 'test'. Received: {subset!r}")
+    table = "train.csv" if subset == "train" else "sample_submission.csv"
+    samples = load_folder(
+        Path(root, subset),
+        Path(root, table),
+        channels=CHANNELS,
+        id_column="Id",
+        label_columns="Target" if subset == "train" else [],
+        class_names=CLASS_NAMES,
+    )
+    return samples if subset == "train" else Samples(samples.source, class_names=CLASS_NAMES)
 
 
 def write_submission(
@@ -145,56 +196,3 @@ def write_submission(
             f"Received: {len(ids)}, of which {len(set(ids))} differ"
         )
     write_csv(path, [("Id", "Predicted"), *zip(ids, texts, strict=True)], escape_formulas=escape_formulas)
-
-
-def _find_classes(texts: Sequence[str], separator: str) -> list[str] | int:
-    """Gives the names of the classes that occur, or how many there are where all labels are numbers."""
-    if not isinstance(separator, str) or not separator:
-        return 1  # `parse_labels` refuses it
-    labels = list(dict.fromkeys(label for text in texts for label in split_labels(text, separator)))
-    if not labels:
-        raise ValueError("`class_names` or `num_classes` must be given where the table has no label. Received: neither")
-    numbers = [number for label in labels if (number := label_number(label)) is not None]
-    if len(numbers) == len(labels):
-        if max(numbers) >= _MOST_NUMBERED:
-            raise ValueError(
-                f"`num_classes` or `class_names` must be given where labels are numbers from {_MOST_NUMBERED} on. "
-                f"Received: a label {max(numbers)}"
-            )
-        return max(numbers) + 1
-    for label in labels:
-        if separator.isspace() and any(sign in label for sign in ";|,"):
-            raise ValueError(
-                "`separator` must be what stands between two labels; or give `class_names`. "
-                f"Received: {separator!r}, and {label!r} in the table"
-            )
-    names = {label.casefold(): label for label in reversed(labels) if label}
-    return [names[folded] for folded in sorted(names)]
-
-
-def _read_table(path: Path, columns: Sequence[str]) -> dict[str, list[str]]:
-    """Gives a table's columns; each of `columns` must be there once."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            header = reader.fieldnames or []
-            for column in columns:
-                if header.count(column) != 1:
-                    raise ValueError(f"{path} must have one column {column!r}. Received: columns {list(header)}")
-            rows = list(reader)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no table {os.fspath(path)!r}") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} must be a CSV file in UTF-8. Received: {error}") from None
-    if not rows:
-        raise ValueError(f"{path} must have a row per sample. Received: no rows")
-    for number, row in enumerate(rows):
-        if None in row or None in row.values():
-            raise ValueError(f"{path} must have {len(header)} cells in each row. Received: row {number}: {row}")
-    return {name: [row[name] for row in rows] for name in header}
-
-
-def _check_not_empty(folder: Path) -> None:
-    with os.scandir(folder) as entries:
-        if next(entries, None) is None:
-            raise FileNotFoundError(f"`root` must hold images. Received: the empty folder {os.fspath(folder)!r}")

@@ -5,7 +5,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -121,6 +120,7 @@ def _through_palette(indices: npt.NDArray, palette: npt.NDArray | None, num_valu
 
 def strongest_color(image: npt.NDArray) -> int | None:
     """Gives the colour that holds an image of one stain, `None` if colours differ, each with light of its own."""
+    import cv2
 
     def blocks() -> Iterator[npt.NDArray]:
         rows = max(1, 2**20 // image[0].size)

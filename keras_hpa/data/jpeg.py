@@ -7,7 +7,6 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from kornia_rs import io as kornia
 
 from keras_hpa.data.image_content import SPARE_BYTES, Declared, ImageContent, Unreadable, exif_orientation
 from keras_hpa.data.image_file import check_signature, check_size
@@ -55,6 +54,8 @@ def check_jpeg(content: bytes, tables: bytes | None, most_pixels: int) -> tuple[
 
 
 def _decode(content: bytes, components: int) -> npt.NDArray:
+    from kornia_rs import io as kornia
+
     try:
         return kornia.decode_image_jpegturbo(content, "mono" if components == 1 else "rgb")
     except Exception as error:

@@ -1,25 +1,39 @@
 """Groups of samples that show nearly the same."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import overload
 
-import cv2
-import keras
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from keras_hpa.data.batch_recipe import read_sample
+from keras_hpa.data.progress import Progress
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source
 
 _SIZE, _FREQUENCIES, _CHUNK = 32, 8, 256
 
 
+Groups = npt.NDArray[np.intp]
+
+
+@overload
 def near_duplicate_groups(
     source: Source, *, max_distance: float = 0.1, workers: int | None = None, verbose: int = 1
-) -> npt.NDArray[np.intp]:
+) -> Groups: ...
+
+
+@overload
+def near_duplicate_groups(
+    source: Sequence[Source], *, max_distance: float = 0.1, workers: int | None = None, verbose: int = 1
+) -> list[Groups]: ...
+
+
+def near_duplicate_groups(
+    source: Source | Sequence[Source], *, max_distance: float = 0.1, workers: int | None = None, verbose: int = 1
+) -> Groups | list[Groups]:
     """Finds samples that are nearly the same image, by perceptual hash, and puts them into one group.
 
     Public sets hold the same field more than once: saved again, or imaged again a moment later. On two sides of a
@@ -31,14 +45,16 @@ def near_duplicate_groups(
     counts for nothing where it is blank in both samples, and as unlike where it is blank in one.
 
     Args:
-        source: any source.
+        source: any source; or a list of sources with the same number of channels, such as what was trained on and what
+            is tested on, to find what is in both.
         max_distance: the largest share of the bits of all channels by which two samples of a group may differ; two
             that have nothing in common differ in about half. Groups are closed: of two neighbours' neighbours too.
         workers: threads that read; one per core unless given.
         verbose: 1 shows a progress bar, 0 does not.
 
     Returns:
-        The group number of each sample, from 0 on in the order of the source.
+        The group number of each sample, from 0 on in the order of the source; of several sources a list of these, in
+        which one number is one group.
 
     Raises:
         ValueError: if `max_distance` does not lie between 0, included, and 0.5; if a sample cannot be read.
@@ -55,12 +71,26 @@ def near_duplicate_groups(
     """
     if not 0 <= max_distance < 0.5:
         raise ValueError(f"`max_distance` must lie between 0, included, and 0.5. Received: {max_distance}")
-    progress = keras.utils.Progbar(len(source), unit_name="sample", verbose=verbose)
+    sources = [source] if isinstance(source, Source) else list(source)
+    if not sources or len({len(one.channels) for one in sources}) > 1:
+        channels = [one.channels for one in sources]
+        raise ValueError(f"`source` must be one, or several with as many channels each. Received: channels {channels}")
+    places = [(one, index) for one in sources for index in range(len(one))]
+    progress = Progress(len(places), verbose)
     hashes = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as executor:
-        for index, bits in enumerate(executor.map(lambda index: _hash(read_sample(source, index)), range(len(source)))):
+        for number, bits in enumerate(executor.map(lambda place: _hash(read_sample(*place)), places)):
             hashes.append(bits)
-            progress.update(index + 1)
+            progress.update(number + 1)
+    groups = _number_groups(hashes, max_distance)
+    if isinstance(source, Source):
+        return groups
+    ends = np.cumsum([len(one) for one in sources])[:-1]
+    return np.split(groups, ends)
+
+
+def _number_groups(hashes: list[npt.NDArray[np.int8]], max_distance: float) -> Groups:
+    """Numbers the groups in the order in which they occur."""
     if not hashes:
         return np.zeros(0, np.intp)
     # Each hash once: of samples that are equal, the blank ones above all, there may be many.
@@ -72,6 +102,9 @@ def near_duplicate_groups(
 
 def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray:
     """Labels connected samples, a few rows at a time: all pairs at once could be more than memory holds."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     count = len(hashes)
     signs = hashes.reshape(count, -1).astype(np.float32)
     shown = (hashes != 0).any(axis=2).astype(np.float32)
@@ -91,6 +124,8 @@ def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray:
 
 
 def _hash(image: npt.NDArray) -> npt.NDArray[np.int8]:
+    import cv2
+
     small = resize_image(image.astype(np.float32), (_SIZE, _SIZE))
     bits = []
     for channel in range(image.shape[2]):

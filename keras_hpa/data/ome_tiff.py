@@ -1,17 +1,22 @@
 """OME-TIFF: which page of which file each plane of an image is."""
 
+from __future__ import annotations
+
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from xml.etree import ElementTree
-
-import tifffile
 
 from keras_hpa.data.image_content import Unreadable
 from keras_hpa.data.tiff_pages import is_reduced
 
-Pages = list[tifffile.TiffPage]
+if TYPE_CHECKING:
+    import tifffile
+
+Pages: TypeAlias = "list[tifffile.TiffPage]"
+_T = TypeVar("_T")
 
 _MOST_TEXT, _MOST_FILES, _MOST_PLANES = 2**24, 256, 2**16
 _BESIDE_THE_IMAGE = re.compile(r"(label|macro|thumbnail|overview)\b", re.IGNORECASE)
@@ -33,6 +38,7 @@ def find_planes(
     pages: Pages,
     read_sibling: Callable[[str], bytes],
     open_sibling: Callable[[str], Pages],
+    scene: int | str | None = None,
 ) -> Planes:
     """Finds the one image that the file is a part of, whole: what lies in files beside it is opened too.
 
@@ -42,6 +48,7 @@ def find_planes(
         pages: the file's own pages.
         read_sibling: gives the bytes of a file of the same folder.
         open_sibling: gives the pages of a file of the same folder.
+        scene: the number or the name of the image, where the file holds several.
     """
     root = _parse(text)
     elsewhere = _child(root, "BinaryOnly")
@@ -59,10 +66,32 @@ def find_planes(
             ours.append(image)
     if not ours:
         raise Unreadable(f"its OME-XML does not say which of the images it describes lie in {file_name!r}")
+    if scene is not None:
+        chosen = choose_scene(ours, [image.get("Name", "") for image in ours], scene)
+        beside |= {page for image in ours if image is not chosen for page in _own_pages(image, own)}
+        ours = [chosen]
     if len(ours) > 1:
-        raise Unreadable(f"it holds {len(ours)} images, not one: save each as a file of its own")
+        names = [image.get("Name", "") for image in ours]
+        raise Unreadable(f"it holds {len(ours)} images, not one: `scene=0` takes the first of {names[:5]}")
     full = [page for number, page in enumerate(pages) if number not in beside and not is_reduced(page)]
     return _planes(ours[0], root, own, pages, full or pages, open_sibling)
+
+
+def choose_scene(images: Sequence[_T], names: Sequence[str], scene: int | str) -> _T:
+    """Chooses one of several images by its number or its name."""
+    if isinstance(scene, str) and names.count(scene) == 1:
+        return images[names.index(scene)]
+    if isinstance(scene, int) and not isinstance(scene, bool) and 0 <= scene < len(images):
+        return images[scene]
+    raise Unreadable(f"`scene` must be the name or the number of one of its images, {list(names)}, not {scene!r}")
+
+
+def _own_pages(image: ElementTree.Element, own: set[str | None]) -> Iterator[int]:
+    """The numbers of the pages that an image has in this file."""
+    for data in _planes_of(image):
+        if _file_of(data) in own:
+            first = int(data.get("IFD", 0))
+            yield from range(first, first + min(int(data.get("PlaneCount", data.get("NumPlanes", 1))), _MOST_PLANES))
 
 
 def _planes(

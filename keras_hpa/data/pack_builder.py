@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.batch_recipe import read_sample
+from keras_hpa.data.progress import Progress
 from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source, check_ids
 from keras_hpa.files import (
@@ -125,11 +125,10 @@ class PackBuilder:
             free = self._check_space(num_samples - sum(done))
             images.truncate(num_samples * self.num_bytes)
             checksums.truncate(num_samples * _CHECKSUM.size)
-            sizes = [("GB in all", num_samples * self.num_bytes / 1e9), ("GB free before", free / 1e9)]
-            names = [name for name, _ in sizes]
-            progress = keras.utils.Progbar(num_samples, unit_name="sample", verbose=verbose, stateful_metrics=names)
             count = sum(done)
-            progress.update(count, sizes)
+            sizes = f"{num_samples * self.num_bytes / 1e9:.4g} GB in all, {free / 1e9:.4g} GB free before"
+            progress = Progress(num_samples, verbose, about=sizes)
+            progress.update(count)
 
             def write(index: int) -> None:
                 image = self._image(index)
@@ -149,7 +148,7 @@ class PackBuilder:
                 try:
                     for _ in executor.map(write, [index for index in range(num_samples) if not done[index]]):
                         count += 1
-                        progress.update(count, sizes)
+                        progress.update(count)
                 except BaseException:
                     executor.shutdown(cancel_futures=True)
                     raise

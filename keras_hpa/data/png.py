@@ -9,11 +9,8 @@ import threading
 import zlib
 from typing import BinaryIO
 
-import cv2
-import imagecodecs
 import numpy as np
 import numpy.typing as npt
-from kornia_rs import io as kornia
 
 from keras_hpa.data.image_content import Declared, ImageContent, Unreadable, exif_orientation
 from keras_hpa.data.image_file import check_signature, check_size
@@ -63,6 +60,8 @@ def check_png(content: bytes) -> tuple[int, int]:
 
 
 def decode_with_opencv(content: bytes, shape: tuple[int, ...]) -> npt.NDArray:
+    import cv2
+
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -98,6 +97,9 @@ def _check_chunks(content: bytes) -> dict[bytes, list[memoryview]]:
 
 
 def _decode_gray(content: bytes, height: int, width: int, depth: int) -> npt.NDArray:
+    import imagecodecs
+    from kornia_rs import io as kornia
+
     if depth == 8 and _one_at_a_time.acquire(blocking=False):
         try:
             return kornia.decode_image_png_u8(content, (height, width), "mono")[..., 0]

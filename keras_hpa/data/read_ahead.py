@@ -6,7 +6,6 @@ import threading
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -118,6 +117,8 @@ class ReadAhead:
 
 def make_batch(recipe: BatchRecipe, number: int) -> npt.NDArray:
     """What worker processes do: makes the images of batch `number`."""
+    import cv2
+
     cv2.setNumThreads(0)  # the processes are the parallelism
     return _PendingHere(recipe, number, _Arrays(0)).result()
 

@@ -1,7 +1,7 @@
 """From the path of an image file to what it holds, and to one array of one channel."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import BinaryIO, TypeVar
 
@@ -14,6 +14,7 @@ from keras_hpa.data.image_file import open_file
 from keras_hpa.data.jpeg import read_jpeg
 from keras_hpa.data.npy import read_npy
 from keras_hpa.data.png import read_png
+from keras_hpa.data.projections import planes_of, project_content
 from keras_hpa.data.tiff import read_gzipped_tiff, read_tiff
 
 _T = TypeVar("_T")
@@ -28,7 +29,12 @@ _READERS: dict[str, Callable[[BinaryIO, int], ImageContent]] = {
 
 
 def read_image(
-    path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, root: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    project: Mapping[str, str | int] | None = None,
+    scene: int | str | None = None,
+    max_bytes: int = MAX_BYTES,
+    root: str | os.PathLike[str] | None = None,
 ) -> npt.NDArray:
     """Reads an image file of one channel: PNG, JPEG, TIFF (also gzipped), or NPY.
 
@@ -41,6 +47,8 @@ def read_image(
 
     Args:
         path: a file whose name says what it holds; what says one thing and holds another is refused.
+        project: how a stack becomes an image, as `read_stack` takes it.
+        scene: which image of a file that holds several, as `read_stack` takes it.
         max_bytes: an image that would take more when decoded is refused before it is.
         root: a folder that the file must lie below, links included.
 
@@ -60,7 +68,26 @@ def read_image(
         array([[   0, 4095]], dtype=uint16)
         >>> folder.cleanup()
     """
-    return read_content(path, root, max_bytes, _to_one_channel)
+    return read_content(
+        path, root, max_bytes, lambda content: _to_one_channel(project_content(content, project)), scene
+    )
+
+
+def read_planes(
+    path: str | os.PathLike[str],
+    axis: str,
+    *,
+    project: Mapping[str, str | int] | None,
+    scene: int | str | None,
+    max_bytes: int,
+    root: str | os.PathLike[str] | None,
+) -> npt.NDArray:
+    """Reads the planes along an axis of a file of one channel, as `read_image` reads one: `(planes, height, width)`."""
+
+    def arrange(content: ImageContent) -> npt.NDArray:
+        return np.stack([_to_one_channel(plane) for plane in planes_of(content, axis, project)])
+
+    return read_content(path, root, max_bytes, arrange, scene)
 
 
 def _to_one_channel(content: ImageContent) -> npt.NDArray:
@@ -73,7 +100,9 @@ def _to_one_channel(content: ImageContent) -> npt.NDArray:
         array = array[..., color]
     elif content.axes != "YX":
         known = f" with axes {content.axes}" if set(content.axes) != {"?"} else ""
-        raise Unreadable(f"it must hold one channel, but has shape {array.shape}{known}")
+        stacked = next((axis for axis in content.axes if axis in "ZT"), None)
+        way = f"; `project={{{stacked!r}: 'max'}}` makes an image of a stack" if stacked else ""
+        raise Unreadable(f"it must hold one channel, but has shape {array.shape}{known}{way}")
     return np.ascontiguousarray(array)
 
 
@@ -82,6 +111,7 @@ def read_content(
     root: str | os.PathLike[str] | None,
     max_bytes: int,
     arrange: Callable[[ImageContent], _T],
+    scene: int | str | None = None,
 ) -> _T:
     """Reads a file and gives what `arrange` makes of its content; every error names the path."""
     text = os.fspath(path)
@@ -95,8 +125,10 @@ def read_content(
     try:
         with open_file(text, below) as file:
             if suffix in _TIFFS:
-                content = _TIFFS[suffix](file, max_bytes, name, partial(_open_beside, folder, below))
+                content = _TIFFS[suffix](file, max_bytes, name, partial(_open_beside, folder, below), scene)
             else:
+                if scene not in (None, 0):
+                    raise Unreadable(f"it holds one image, and `scene` is {scene!r}")
                 content = _READERS[suffix](file, max_bytes)
         content.array = to_native(content.array)
         if content.array.dtype.kind == "f" and not np.isfinite(content.array).all():

@@ -1,11 +1,13 @@
 """One image file to one array of several channels."""
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.image_content import MAX_BYTES, ImageContent, Unreadable
+from keras_hpa.data.projections import project_content
 from keras_hpa.data.read_image import read_content
 
 _MOST_CHANNELS = 64  # along an axis that has no name
@@ -16,13 +18,16 @@ def read_stack(
     path: str | os.PathLike[str],
     *,
     axes: str | None = None,
+    project: Mapping[str, str | int] | None = None,
+    scene: int | str | None = None,
     max_bytes: int = MAX_BYTES,
     root: str | os.PathLike[str] | None = None,
 ) -> tuple[npt.NDArray, tuple[str, ...] | None]:
     """Reads an image file of several channels: TIFF (OME-TIFF, also gzipped), NPY, or a colour PNG or JPEG.
 
     An OME-TIFF whose channels lie in several files of one folder is read whole from any of them. Of a pyramid the full
-    resolution is read. Slices, time points and several images are an error, not channels.
+    resolution is read. Slices and time points are an error, not channels, unless `project` says what becomes of them;
+    so are several images, unless `scene` chooses one.
 
     Args:
         path: a file whose name says what it holds.
@@ -30,6 +35,10 @@ def read_stack(
             not say takes its smallest axis for the channels, if one axis is smaller than all others and not longer
             than 64, and the others could be an image: neither is more than eight times the other. Pages of a TIFF
             that are not named are channels if they are fewer than rows and columns, and not more than 64.
+        project: how an axis of the file becomes one plane, such as `{"Z": "max", "T": 0}`: "max" or "mean" of its
+            planes, the "middle" one, the "sharpest" one (one for all channels), or the plane of a number, from 0 on.
+            A file without that axis is read as it is.
+        scene: which image of a file that holds several: its number, from 0 on, or its name.
         max_bytes: an image that would take more when decoded is refused before it is.
         root: a folder that the file must lie below, links included.
 
@@ -50,7 +59,14 @@ def read_stack(
         ((8, 6, 3), None)
         >>> folder.cleanup()
     """
-    return read_content(path, root, max_bytes, lambda content: _to_channels_last(content, axes))
+
+    def arrange(content: ImageContent) -> tuple[npt.NDArray, tuple[str, ...] | None]:
+        if project is None:
+            return _to_channels_last(content, axes)
+        projected = project_content(content, project, axes)
+        return _to_channels_last(projected, None if axes is None else projected.axes)
+
+    return read_content(path, root, max_bytes, arrange, scene)
 
 
 def _to_channels_last(content: ImageContent, given: str | None) -> tuple[npt.NDArray, tuple[str, ...] | None]:
@@ -66,8 +82,8 @@ def _to_channels_last(content: ImageContent, given: str | None) -> tuple[npt.NDA
         raise Unreadable(
             f"its axes must be height, width and channels, but it has {found}"
             + (f", and `axes` is {given!r}" if given else "")
-            + ': Y and X are height and width, C or S channels, and "?" is not said. Save a file for each index of any '
-            'other axis, or say with `axes`, such as "CYX", that one of them is the channels'
+            + ': Y and X are height and width, C or S channels, and "?" is not said. Say what becomes of '
+            'any other axis, such as `project={"Z": "max"}`, or with `axes`, such as "CYX", that it is the channels'
         )
     last = array.transpose(axes.index("Y"), axes.index("X"), 3 - axes.index("Y") - axes.index("X"))
     names = content.names if content.names is not None and len(content.names) == last.shape[2] else None

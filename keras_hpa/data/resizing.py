@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.byte_order import to_native
 
 INTERPOLATIONS = {
-    "area": cv2.INTER_AREA,
-    "bilinear": cv2.INTER_LINEAR,
-    "bicubic": cv2.INTER_CUBIC,
-    "nearest": cv2.INTER_NEAREST_EXACT,
+    "area": "INTER_AREA",
+    "bilinear": "INTER_LINEAR",
+    "bicubic": "INTER_CUBIC",
+    "nearest": "INTER_NEAREST_EXACT",
 }
+"""What OpenCV calls each."""
 
 _MOST_CHANNELS = 4  # that OpenCV takes at once by area
 _RESIZED_AS = {
@@ -57,8 +57,10 @@ def resize_image(image: npt.NDArray, size: tuple[int, int], interpolation: str =
     image = to_native(image)
     if image.shape[:2] == size:
         return image
+    import cv2
+
     work = image.astype(_RESIZED_AS.get(image.dtype, image.dtype), copy=False)
-    method = INTERPOLATIONS[interpolation]
+    method = getattr(cv2, INTERPOLATIONS[interpolation])
     if interpolation == "area" and (size[0] > image.shape[0] or size[1] > image.shape[1]):
         method = cv2.INTER_LINEAR
     parts = [

@@ -1,18 +1,22 @@
 """A source with what is known of each sample."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.find_positions import find_positions
-from keras_hpa.data.multi_channel_sequence import MultiChannelSequence
-from keras_hpa.data.packed_source import PackedSource
 from keras_hpa.data.source import Source, check_ids, labels_of, select_channels, subset
 from keras_hpa.data.splits import check_groups, stratified_folds, stratified_parts
+from keras_hpa.data.table_files import needs
 from keras_hpa.labels import check_class_names, check_label_matrix
+
+if TYPE_CHECKING:
+    from keras_hpa.data.multi_channel_sequence import MultiChannelSequence
 
 
 class Samples:
@@ -90,7 +94,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, key: Any) -> "Samples":
+    def __getitem__(self, key: Any) -> Samples:
         return self._subset(find_positions(key, self.ids))
 
     def __repr__(self) -> str:
@@ -101,21 +105,25 @@ class Samples:
     def read(self, index: int) -> npt.NDArray:
         return self.source.read(index)
 
-    def select_channels(self, names: Sequence[str]) -> "Samples":
+    def select_channels(self, names: Sequence[str]) -> Samples:
         """Gives the same samples with some of their channels, in the order of `names`."""
         return self._with(select_channels(self.source, names))
 
-    def packed(self, path: str | os.PathLike[str], **options: Any) -> "Samples":
+    def packed(self, path: str | os.PathLike[str], **options: Any) -> Samples:
         """Gives the same samples, read from a pack; `options` are those of `PackedSource.build`."""
+        from keras_hpa.data.packed_source import PackedSource
+
         return self._with(PackedSource.build(self.source, path, **options))
 
     def batches(self, **options: Any) -> MultiChannelSequence:
         """Gives a `MultiChannelSequence` of these samples and their labels; `options` are its arguments."""
+        from keras_hpa.data.multi_channel_sequence import MultiChannelSequence
+
         return MultiChannelSequence(self, **options)
 
     def split(
         self, *, test_size: float | None = None, validation_size: float | None = None, seed: int = 0
-    ) -> tuple["Samples", ...]:
+    ) -> tuple[Samples, ...]:
         """Splits by `stratified_split`, groups whole; without labels at random.
 
         `test_size` and `validation_size` are shares of all samples. Gives `(train, test)`, `(train, validation)`, or,
@@ -127,18 +135,54 @@ class Samples:
             raise ValueError("`test_size`, `validation_size` or both must be given. Received: neither")
         return tuple(map(self._subset, stratified_parts(self._classes(), sizes, self.groups, seed)))
 
-    def folds(self, num_folds: int = 5, *, seed: int = 0) -> list[tuple["Samples", "Samples"]]:
+    def folds(self, num_folds: int = 5, *, seed: int = 0) -> list[tuple[Samples, Samples]]:
         """Gives `(train, test)` for each fold of `stratified_folds`, groups whole; without labels drawn at random."""
         folds = stratified_folds(self._classes(), num_folds, groups=self.groups, seed=seed)
         return [(self._subset(train), self._subset(test)) for train, test in folds]
 
+    def group_folds(self) -> list[tuple[Samples, Samples]]:
+        """Gives `(train, test)` for each group, in the order in which they occur: to leave out one plate at a time."""
+        if self.groups is None or len(set(self.groups)) < 2:
+            raise ValueError(f"`groups` must be given, two or more, to leave one out. Received: {self!r}")
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(self.groups))}
+        group_of_sample = np.array([numbers[group] for group in self.groups])
+        return [
+            (
+                self._subset(np.flatnonzero(group_of_sample != number)),
+                self._subset(np.flatnonzero(group_of_sample == number)),
+            )
+            for number in numbers.values()
+        ]
+
+    def to_frame(self) -> Any:
+        """Gives a pandas DataFrame with a row per sample: its id, a column of 1, 0 and -1 per class, groups, metadata.
+
+        `load_table` takes it back, with the names of the classes as `label_columns`. Groups that are no column of the
+        metadata are in a column "group".
+        """
+        pandas = needs("pandas", "`to_frame` makes a pandas DataFrame")
+        columns: dict[str, Any] = {"id": list(self.ids)}
+        named: dict[str, Any] = {}
+        if self.labels is not None:
+            names = self.class_names or tuple(map(str, range(self.labels.shape[1])))
+            named = {name: self.labels[:, number] for number, name in enumerate(names)}
+        if self.groups is not None and self.groups not in self.metadata.values():
+            named["group"] = self.groups
+        for name, cells in [*named.items(), *self.metadata.items()]:
+            if name in columns:
+                raise ValueError(
+                    f"Columns must have different names: id, classes, group, metadata. Received: {name!r} twice"
+                )
+            columns[name] = cells
+        return pandas.DataFrame(columns)
+
     def _classes(self) -> npt.NDArray[np.int8]:
         return np.ones((len(self), 1), np.int8) if self.labels is None else self.labels
 
-    def _with(self, source: Source) -> "Samples":
+    def _with(self, source: Source) -> Samples:
         return Samples(source, self.labels, class_names=self.class_names, groups=self.groups, metadata=self.metadata)
 
-    def _subset(self, positions: npt.NDArray) -> "Samples":
+    def _subset(self, positions: npt.NDArray) -> Samples:
         part = Samples(subset(self.source, positions), class_names=self.class_names)
         part.labels = None if self.labels is None else self.labels[positions]
         part.groups = None if self.groups is None else [self.groups[position] for position in positions]

@@ -4,7 +4,6 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from iterstrat.ml_stratifiers import IterativeStratification
 
 from keras_hpa.labels import check_label_matrix, is_missing
 
@@ -155,6 +154,8 @@ def _partition(
         raise ValueError(f"`seed` must be an integer from 0 to 2**32 - 1. Received: {seed!r}")
     random = np.random.RandomState(seed)  # what the library takes; it is ours alone
     if groups is None:
+        from iterstrat.ml_stratifiers import IterativeStratification
+
         order = random.permutation(len(matrix))
         part = np.empty(len(matrix), int)
         part[order] = IterativeStratification(matrix[order], shares, random)

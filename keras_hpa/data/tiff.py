@@ -1,5 +1,7 @@
 """TIFF, by tifffile, which reads every kind that microscopes write."""
 
+from __future__ import annotations
+
 import gzip
 import math
 import os
@@ -7,22 +9,29 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
 from keras_hpa.data.image_content import SPARE_BYTES, Declared, ImageContent, Unreadable, check_bytes
 from keras_hpa.data.image_file import check_signature
-from keras_hpa.data.ome_tiff import Pages, Planes, find_planes
+from keras_hpa.data.ome_tiff import Pages, Planes, choose_scene, find_planes
 from keras_hpa.data.tiff_pages import check_chain, check_page, is_reduced, palette_of, said_axes, said_shape
+
+if TYPE_CHECKING:
+    import tifffile
 
 _BESIDE_THE_IMAGE = {"label", "macro", "map", "thumbnail"}  # what slide scanners put there
 _ONE_BY_ONE = {"generic", "shaped", "uniform"}
 
 
-def read_tiff(file: BinaryIO, max_bytes: int, file_name: str, open_sibling: Callable[[str], BinaryIO]) -> ImageContent:
+Scene = int | str | None
+
+
+def read_tiff(
+    file: BinaryIO, max_bytes: int, file_name: str, open_sibling: Callable[[str], BinaryIO], scene: Scene = None
+) -> ImageContent:
     """Reads the image of a TIFF.
 
     Args:
@@ -30,6 +39,7 @@ def read_tiff(file: BinaryIO, max_bytes: int, file_name: str, open_sibling: Call
         max_bytes: how many bytes the image may take.
         file_name: the file's own name.
         open_sibling: opens a file of the same folder, as this one was opened.
+        scene: the number or the name of the image, where the file holds several.
     """
     with ExitStack() as opened:
 
@@ -46,9 +56,9 @@ def read_tiff(file: BinaryIO, max_bytes: int, file_name: str, open_sibling: Call
             tiff = _open(file, opened)
             pages = list(tiff.pages)
             if tiff.is_ome:
-                planes = find_planes(tiff.ome_metadata, file_name, pages, read, open_pages)
+                planes = find_planes(tiff.ome_metadata, file_name, pages, read, open_pages, scene)
                 return _decode(planes, max_bytes)
-            planes, series = _planes_of_series(tiff, pages)
+            planes, series = _planes_of_series(tiff, pages, scene)
             return _decode(planes, max_bytes, series)
         except FileNotFoundError as error:
             name = os.path.basename(error.filename)
@@ -60,7 +70,7 @@ def read_tiff(file: BinaryIO, max_bytes: int, file_name: str, open_sibling: Call
 
 
 def read_gzipped_tiff(
-    file: BinaryIO, max_bytes: int, file_name: str, open_sibling: Callable[[str], BinaryIO]
+    file: BinaryIO, max_bytes: int, file_name: str, open_sibling: Callable[[str], BinaryIO], scene: Scene = None
 ) -> ImageContent:
     check_signature(file, "gzip file")
     file.seek(0)
@@ -75,7 +85,7 @@ def read_gzipped_tiff(
         except (OSError, EOFError, zlib.error) as error:
             raise Unreadable(f"it is damaged ({error})") from error
         unpacked.seek(0)
-        return read_tiff(cast(BinaryIO, unpacked), max_bytes, file_name.removesuffix(".gz"), open_sibling)
+        return read_tiff(cast(BinaryIO, unpacked), max_bytes, file_name.removesuffix(".gz"), open_sibling, scene)
 
 
 class _Nameless:
@@ -97,10 +107,14 @@ def _open(file: BinaryIO, opened: ExitStack) -> tifffile.TiffFile:
     file.seek(0)
     check_chain(file, check_signature(file, "TIFF"))
     file.seek(0)
+    import tifffile
+
     return opened.enter_context(tifffile.TiffFile(_Nameless(file)))
 
 
-def _planes_of_series(tiff: tifffile.TiffFile, pages: Pages) -> tuple[Planes, tifffile.TiffPageSeries | None]:
+def _planes_of_series(
+    tiff: tifffile.TiffFile, pages: Pages, scene: Scene
+) -> tuple[Planes, tifffile.TiffPageSeries | None]:
     """Finds the one image of a file that is no OME-TIFF, at full resolution; what would be left unread is an error."""
     members = {id(series): _members(series, pages) for whole in tiff.series for series in whole.levels}
     covered = {page.offset for listed in members.values() for page in listed}
@@ -111,6 +125,8 @@ def _planes_of_series(tiff: tifffile.TiffFile, pages: Pages) -> tuple[Planes, ti
     left = [page for page in pages if page.shape and page.offset not in covered and not is_reduced(page)]
     if left or (tiff.is_imagej and series[0].kind != "imagej"):
         raise Unreadable(f"its metadata do not fit its {len(pages)} pages: it is truncated, or pages were added")
+    if scene is not None:
+        series = [choose_scene(series, [whole.name for whole in series], scene)]
     listed = sorted((page for whole in series for page in members[id(whole)]), key=lambda page: page.offset)
     if len(series) == 1:
         whole = series[0]
@@ -122,7 +138,7 @@ def _planes_of_series(tiff: tifffile.TiffFile, pages: Pages) -> tuple[Planes, ti
     is_stack = all(whole.kind in _ONE_BY_ONE and not whole.keyframe.is_subifd for whole in series)
     if len(kinds) > 1 or not is_stack or any(whole.kind == "shaped" and len(whole) > 1 for whole in series):
         images = ", ".join(f"{whole.dtype} {' x '.join(map(str, whole.shape))}" for whole in series[:5])
-        raise Unreadable(f"it holds {len(series)} images ({images}), not one: save each as a file of its own")
+        raise Unreadable(f"it holds {len(series)} images ({images}), not one: `scene=0` takes the first")
     listed.sort(key=lambda page: page.index)
     first = listed[0]
     return Planes(listed, (len(listed), *first.shape), "?" + first.axes), None

@@ -1,17 +1,21 @@
 """Pages of a TIFF: whether they are whole, and what each declares."""
 
+from __future__ import annotations
+
 import json
 import math
 import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy.typing as npt
-import tifffile
 
 from keras_hpa.data.image_content import SPARE_BYTES, Declared, Unreadable, check_bytes
 from keras_hpa.data.jpeg import check_jpeg
 from keras_hpa.data.png import check_png
+
+if TYPE_CHECKING:
+    import tifffile
 
 _MOST_PAGES = 2**16
 _LISTS = {273, 279, 324, 325, 330}  # of strips, tiles, and subordinate pages

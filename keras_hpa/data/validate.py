@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_hpa.data.batch_recipe import check_image
+from keras_hpa.data.progress import Progress
 from keras_hpa.data.source import Source
 
 _MOST_LINES = 10  # of a kind, when a report is printed; it holds all of them
@@ -102,7 +102,7 @@ def validate(source: Source, *, workers: int | None = None, verbose: int = 1) ->
     shapes: Counter[tuple[int, int]] = Counter()
     dtypes: Counter[str] = Counter()
     dark: list[tuple[str, str, int]] = []
-    progress = keras.utils.Progbar(len(source), unit_name="sample", verbose=verbose)
+    progress = Progress(len(source), verbose)
 
     def look(index: int) -> tuple[tuple[int, ...], np.dtype, list[int]] | str:
         try:

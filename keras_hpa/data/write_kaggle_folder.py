@@ -6,12 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cv2
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.batch_recipe import read_sample
+from keras_hpa.data.progress import Progress
 from keras_hpa.data.sample_paths import check_names
 from keras_hpa.data.samples import Samples
 from keras_hpa.files import (
@@ -63,6 +62,8 @@ def write_kaggle_folder(samples: Samples, root: str | os.PathLike[str], *, num_t
         raise ValueError(f"`samples` must have labels, but for the last `num_test`. Received: {samples!r}")
     ids, channels = check_names("samples.ids", samples.ids), check_names("samples.channels", samples.channels)
     targets = format_labels(samples.labels[:num_train]) if samples.labels is not None else []
+    import cv2
+
     first = _check_image(samples, 0) if len(samples) else np.zeros((), np.uint8)
     settings = [list(ids), list(channels), targets]
     manifest = {
@@ -87,7 +88,7 @@ def write_kaggle_folder(samples: Samples, root: str | os.PathLike[str], *, num_t
         for folder in {root / "train", root / "test", *(path.parent for of_sample in paths for path in of_sample)}:
             make_folder(folder)
             remove_left_over(folder)
-        progress = keras.utils.Progbar(len(samples), unit_name="sample", interval=1, verbose=verbose)
+        progress = Progress(len(samples), verbose)
         for index, of_sample in enumerate(paths):
             if not all(path.exists() for path in of_sample):
                 image = _check_image(samples, index)

@@ -1,9 +1,5 @@
 """What scores are worth, which of two models is better, and how sure that is."""
 
-from keras_hpa.evaluation.compare import compare as compare
-from keras_hpa.evaluation.comparison import Comparison as Comparison
-from keras_hpa.evaluation.comparison import Verdict as Verdict
-from keras_hpa.evaluation.evaluate import evaluate as evaluate
-from keras_hpa.evaluation.evaluation_table import EvaluationTable as EvaluationTable
+from lazy_loader import attach_stub
 
-__all__ = ["Comparison", "EvaluationTable", "Verdict", "compare", "evaluate"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,5 +1,5 @@
 """Where in an image a model saw a class."""
 
-from keras_hpa.explanation.class_activation_maps import View as View
-from keras_hpa.explanation.class_activation_maps import class_activation_maps as class_activation_maps
-from keras_hpa.explanation.feature_grid import enlarge as enlarge
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,4 +1,5 @@
 """Scores of many samples from a trained model."""
 
-from keras_hpa.inference.predict_scores import predict_scores as predict_scores
-from keras_hpa.inference.tiling import tile_starts as tile_starts
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,11 +1,7 @@
 """Numbers among the arguments, checked."""
 
-import math
 from numbers import Integral, Real
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 LARGEST_GAMMA = 1e6
 """Exponents must lie below; beyond, a weight is 0 however wrong a prediction is, and larger still no number."""
@@ -15,11 +11,3 @@ def check_number(name: str, value: Any, *, below: float) -> None:
     """Raises ValueError unless an argument is a number from 0 to what it must lie below."""
     if not (isinstance(value, Real) and 0 <= (value if isinstance(value, Integral) else float(value)) < below):  # type: ignore[operator]
         raise ValueError(f"`{name}` must lie in [0, {below:g}). Received: {value!r}")
-
-
-def as_floats(values: Any) -> npt.NDArray[np.float64]:
-    """Numbers as an array of float64; of what holds anything else, one NaN."""
-    try:
-        return np.asarray(values, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        return np.full(1, math.nan)

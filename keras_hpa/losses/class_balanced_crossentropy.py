@@ -7,8 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_hpa.floats import as_floats
 from keras_hpa.losses.binary_crossentropy import BinaryCrossentropy
-from keras_hpa.losses.check_number import as_floats, check_number
+from keras_hpa.losses.check_number import check_number
 
 
 @keras.saving.register_keras_serializable("keras_hpa")

@@ -6,7 +6,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from keras_hpa.losses.check_number import as_floats
+from keras_hpa.floats import as_floats
 
 
 @keras.saving.register_keras_serializable("keras_hpa")

@@ -1,5 +1,7 @@
 """Metrics for many labels, some of them rare."""
 
-from keras_hpa.metrics.batch_macro_f1 import BatchMacroF1 as BatchMacroF1
-from keras_hpa.metrics.macro_f1 import MacroF1 as MacroF1
-from keras_hpa.metrics.round_up import round_up as round_up
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
+
+import keras  # noqa: E402, F401 - once names can be asked for: with Keras come all registered classes

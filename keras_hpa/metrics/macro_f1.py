@@ -9,8 +9,8 @@ import numpy as np
 from keras import ops
 
 from keras_hpa.f_beta import check_zero_division, f_beta
-from keras_hpa.losses import as_floats, label_weights
-from keras_hpa.metrics.round_up import round_up
+from keras_hpa.floats import as_floats, round_up
+from keras_hpa.losses import label_weights
 
 _Average = Literal["macro", "micro", "weighted"]
 

@@ -8,7 +8,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.graphs import channel_matrix, check_channels_last, inflate_channels, layers_by_path, per_channel
+from keras_hpa.graphs import (
+    channel_matrix,
+    check_channels_last,
+    inflate_channels,
+    layers_by_path,
+    per_channel,
+    warm_up_batch_norm,
+)
 from keras_hpa.layers import ChannelMixer, WarmUpBatchNormalization
 from keras_hpa.models.application_scaling import application_names, application_scaling
 from keras_hpa.models.gapnet import GapNet
@@ -59,7 +66,7 @@ def PretrainedClassifier(
         backbone: name of a network of `keras.applications`, such as `"InceptionResNetV2"` or `"MobileNetV2"`;
             `"GapNet-PL"`, which was trained on cells; or any functional `keras.Model` that ends in feature maps and
             takes images scaled 0 to 1, channels last. Such a model is used as it is, not copied, unless its channels
-            are inflated.
+            are inflated or its BatchNorm is told to warm up.
         input_shape: height, width, channels.
         num_classes: the number of classes, of which a sample may have several.
         weights: of the backbone: `"imagenet"`, which Keras downloads; a weights file of the backbone without its top,
@@ -78,10 +85,10 @@ def PretrainedClassifier(
         taps: for `"multi-level"`: which depths, as in `multi_level_gap`.
         pooling: for `"gap"` and `"multi-level"`: `"avg"`, `"max"` or `"avg+max"`.
         dropout: rate of the head's dropout.
-        batch_norm_momentum: momentum of every BatchNormalization of the backbone; `None` leaves them as they are.
-            Keras's .99, and .999 in MobileNetV2, let validation lag for hundreds or thousands of steps. `"default"` is
-            0.9 for a network named by `backbone`, and `None` with `head="report"` or a model of one's own. Those of
-            the head `"multi-level"` warm up (`WarmUpBatchNormalization`).
+        batch_norm_momentum: momentum of every BatchNormalization of the backbone; `"warm-up"` puts
+            `WarmUpBatchNormalization` in their place, and `None` leaves them as they are: Keras's .99, and .999 in
+            MobileNetV2, let validation lag for hundreds or thousands of steps. `"default"` is `"warm-up"` for a
+            network named by `backbone`, and `None` with `head="report"` or a model of one's own.
         input_dtype: the dtype of the images. Floats are taken as they are, 0 to 1; with an integer dtype (`"uint8"`,
             `"uint16"`) the model divides by `max_value` itself, in layer `scale`. Hand the model what it was built
             for: Keras casts bytes to floats, and floats to bytes, without a warning.
@@ -129,18 +136,22 @@ def PretrainedClassifier(
         raise ValueError(f'`taps` belong to `head="multi-level"`. Received: {taps!r} with head {head!r}')
 
     if batch_norm_momentum == "default":
-        batch_norm_momentum = None if head == "report" or isinstance(backbone, keras.Model) else 0.9
-    if isinstance(batch_norm_momentum, str) or not 0 <= (batch_norm_momentum or 0) < 1:
+        batch_norm_momentum = None if head == "report" or isinstance(backbone, keras.Model) else "warm-up"
+    warms_up = batch_norm_momentum == "warm-up"
+    if not warms_up and (isinstance(batch_norm_momentum, str) or not 0 <= (batch_norm_momentum or 0) < 1):
         raise ValueError(
-            '`batch_norm_momentum` must be "default", None, or a number of at least 0 and below 1. '
+            '`batch_norm_momentum` must be "default", "warm-up", None, or a number of at least 0 and below 1. '
             f"Received: {batch_norm_momentum!r}"
         )
     inputs, x = image_input(input_shape, input_dtype, max_value)
     network = _network(backbone, input_shape, weights)
     check_channels_last(network, "backbone")
-    for _, layer in layers_by_path(network):
-        if batch_norm_momentum is not None and isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = batch_norm_momentum
+    if warms_up:
+        network = warm_up_batch_norm(network)
+    elif batch_norm_momentum is not None:
+        for _, layer in layers_by_path(network):
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = batch_norm_momentum
     scale, offset, order = _scaling(backbone, head)
     channels, known = input_shape[2], network.inputs[0].shape[-1]
     shares = np.eye(known, dtype="float32")

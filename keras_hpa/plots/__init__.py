@@ -4,10 +4,6 @@ Every `plot_` function returns a `matplotlib.figure.Figure` and leaves Matplotli
 `figure.savefig(path)` writes it, a notebook shows it. `displayed` and `glow` give the pixels alone.
 """
 
-from keras_hpa.plots.displayed import displayed as displayed
-from keras_hpa.plots.glow import glow as glow
-from keras_hpa.plots.plot_activation_maps import plot_activation_maps as plot_activation_maps
-from keras_hpa.plots.plot_channels import plot_channels as plot_channels
-from keras_hpa.plots.plot_learning_curves import plot_learning_curves as plot_learning_curves
-from keras_hpa.plots.plot_threshold_curves import plot_threshold_curves as plot_threshold_curves
-from keras_hpa.plots.plot_thresholds import plot_thresholds as plot_thresholds
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

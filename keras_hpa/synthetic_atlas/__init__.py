@@ -1,3 +1,5 @@
 """The embedded data set: a source that draws its images."""
 
-from keras_hpa.synthetic_atlas.synthetic_atlas import SyntheticAtlas as SyntheticAtlas
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.metrics import round_up
+from keras_hpa.floats import round_up
 
 
 def apply_thresholds(

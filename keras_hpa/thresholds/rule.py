@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.losses import as_floats
+from keras_hpa.floats import as_floats
 from keras_hpa.thresholds.class_scores import ClassScores
 
 

@@ -1,9 +1,11 @@
 """Thresholds per class, fitted on scores of samples whose labels are known."""
 
+from __future__ import annotations
+
 import os
 import warnings
 from collections.abc import Hashable, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +23,10 @@ from keras_hpa.thresholds.report_grid_rule import ReportGrid
 from keras_hpa.thresholds.rule import Rule
 from keras_hpa.thresholds.rule_names import as_rule
 from keras_hpa.thresholds.score_checks import as_numbers, check_labels, check_scores, check_weights
-from keras_hpa.thresholds.threshold_layer import ThresholdLayer
 from keras_hpa.thresholds.threshold_report import ThresholdReport
+
+if TYPE_CHECKING:
+    from keras_hpa.thresholds.threshold_layer import ThresholdLayer
 
 _FEW_POSITIVES = 10
 
@@ -198,6 +202,8 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
 
     def as_layer(self, **kwargs: Any) -> ThresholdLayer:
         """Returns a Keras layer that gives the labels of `predict`; `kwargs` are those of every layer, as `name`."""
+        from keras_hpa.thresholds.threshold_layer import ThresholdLayer
+
         check_is_fitted(self)
         return ThresholdLayer(
             self.thresholds_.tolist(), at_least_one=self.at_least_one, from_logits=self.from_logits, **kwargs

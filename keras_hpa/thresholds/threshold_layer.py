@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_hpa.thresholds.apply_thresholds import nearness_terms, round_up
+from keras_hpa.floats import round_up
+from keras_hpa.thresholds.apply_thresholds import nearness_terms
 
 
 @keras.saving.register_keras_serializable("keras_hpa")

@@ -28,7 +28,7 @@ def test_anybodys_folder(tmp_path):
         tmp_path / "mine.csv",
         channels=["blue"],
         id_column="well",
-        label_column="where",
+        label_columns="where",
         separator="|",
         class_names=["Nuclei", "Cytosol"],
     )

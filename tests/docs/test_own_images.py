@@ -4,7 +4,6 @@ import csv
 
 import cv2
 import keras
-import numpy as np
 import pytest
 
 import keras_hpa
@@ -36,7 +35,7 @@ def test_from_folder_to_report():
         channels=["dapi", "gfp"],
         pattern="{id}_{channel}.png",
         id_column="image",
-        label_column="locations",
+        label_columns="locations",
         separator="|",
     )
     print(samples.class_names)
@@ -68,10 +67,9 @@ def test_from_folder_to_report():
     # --8<-- [start:new]
     model.save("model.keras")
     calibrator.save("thresholds.json")
-    new = keras_hpa.ChannelFiles("plates", ["well14", "well15"], channels=samples.channels)
-    new_scores = keras_hpa.predict_scores(model, keras_hpa.MultiChannelSequence(new, image_size=128))
-    for name, row in zip(new.ids, calibrator.predict(new_scores), strict=True):
-        print(name, [samples.class_names[number] for number in np.flatnonzero(row)])
+    new = keras_hpa.load_folder("plates", channels=samples.channels)[["well14", "well15"]]
+    new_scores = keras_hpa.predict_scores(model, new.batches(image_size=128))
+    keras_hpa.write_predictions("predictions.csv", new, new_scores, calibrator)
     # --8<-- [end:new]
     assert samples.labels.shape == (16, 3)
     assert isinstance(model, keras.Model)
@@ -82,19 +80,19 @@ def test_what_goes_wrong():
 
     def load(table="plates.csv", channels=("dapi", "gfp"), id_column="image", **classes):
         return keras_hpa.load_folder(
-            "plates", table, channels=channels, id_column=id_column, label_column="locations", separator="|", **classes
+            "plates", table, channels=channels, id_column=id_column, label_columns="locations", separator="|", **classes
         )
 
     with open("numbers.csv", "w") as file:
         file.write("image,locations\nwell00,3\n")
-    other_channels = load(channels=["dapi", "er"])
+    samples = load()
     check_quoted_messages(
         "how-to/own-images.md",
         [
             (ValueError, lambda: load(id_column="Id", class_names=class_names)),
             (ValueError, lambda: load(class_names=class_names[:2])),
             (ValueError, lambda: load("numbers.csv", num_classes=3)),
-            (FileNotFoundError, lambda: other_channels.read(0)),
-            (ValueError, lambda: other_channels.split(test_size=20)),
+            (FileNotFoundError, lambda: load(channels=["dapi", "er"])),
+            (ValueError, lambda: samples.split(test_size=20)),
         ],
     )

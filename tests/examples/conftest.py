@@ -1,3 +1,6 @@
+import functools
+
+import keras
 import pytest
 
 import keras_hpa
@@ -9,3 +12,9 @@ def kaggle_folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("kaggle") / "atlas"
     keras_hpa.SyntheticAtlas(24, image_size=(80, 80), balance="uniform").save(root, num_test=4)
     return root
+
+
+@pytest.fixture
+def _without_graphs(monkeypatch):
+    """A few steps are trained without a graph: making one takes longer."""
+    monkeypatch.setattr(keras.Model, "compile", functools.partialmethod(keras.Model.compile, run_eagerly=True))

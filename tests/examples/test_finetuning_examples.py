@@ -8,7 +8,7 @@ import pytest
 
 import keras_hpa
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("_without_graphs")]
 _SMALL = ["--image-size=64", "--batch-size=4", "--steps=1", "--epochs=1"]
 _FILES = {
     "history.csv",

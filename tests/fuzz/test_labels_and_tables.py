@@ -72,6 +72,7 @@ def _load_table(rng, folder):
         groups=pick(rng, [None, "plate"]),
         allow_empty=bool(rng.integers(2)),
         num_classes=pick(rng, [None, 3]),
+        missing="zeros",
     )
     assert len(samples) == len(samples.labels) == len(set(samples.ids))
     assert not any(".." in name.split("/") for name in samples.ids)

@@ -1,7 +1,18 @@
-"""Thresholds in another precision."""
+"""Floats: read from whatever an argument holds, and rounded so that the same scores pass."""
+
+import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+
+def as_floats(values: Any) -> npt.NDArray[np.float64]:
+    """Numbers as an array of float64; of what holds anything else, one NaN."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return np.full(1, math.nan)
 
 
 def round_up(thresholds: npt.NDArray[np.float64], dtype: npt.DTypeLike) -> npt.NDArray[np.floating]:

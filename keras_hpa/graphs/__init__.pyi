@@ -1,0 +1,13 @@
+from .check_channels_last import check_channels_last as check_channels_last
+from .fold_batch_norm import fold_batch_norm as fold_batch_norm
+from .folded_model import FoldedModel as FoldedModel
+from .inflate_channels import channel_matrix as channel_matrix
+from .inflate_channels import inflate_channels as inflate_channels
+from .inflate_channels import per_channel as per_channel
+from .layers_by_path import layers_by_path as layers_by_path
+from .model_graph import Call as Call
+from .model_graph import is_functional as is_functional
+from .model_graph import replay as replay
+from .model_graph import trace as trace
+from .scales_integers import scales_integers as scales_integers
+from .warm_up_batch_norm import warm_up_batch_norm as warm_up_batch_norm

@@ -1,0 +1,9 @@
+from .asymmetric_loss import AsymmetricLoss as AsymmetricLoss
+from .binary_crossentropy import BinaryCrossentropy as BinaryCrossentropy
+from .class_balanced_crossentropy import ClassBalancedCrossentropy as ClassBalancedCrossentropy
+from .class_balanced_focal_crossentropy import ClassBalancedFocalCrossentropy as ClassBalancedFocalCrossentropy
+from .label_weights import label_weights as label_weights
+from .macro_f1_loss import MacroF1Loss as MacroF1Loss
+from .report_f1 import report_f1 as report_f1
+from .symmetric_lovasz_hinge import SymmetricLovaszHinge as SymmetricLovaszHinge
+from .weighted_sum_loss import WeightedSumLoss as WeightedSumLoss

@@ -1,0 +1,2 @@
+from .batch_macro_f1 import BatchMacroF1 as BatchMacroF1
+from .macro_f1 import MacroF1 as MacroF1

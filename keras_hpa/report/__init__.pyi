@@ -1,0 +1,1 @@
+from .write_report import write_report as write_report

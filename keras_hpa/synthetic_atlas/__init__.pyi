@@ -1,0 +1,1 @@
+from .synthetic_atlas import SyntheticAtlas as SyntheticAtlas
