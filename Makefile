@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 # Tests of what is NumPy alone say nothing about a backend; pages are cut from tests of what other tests test too.
-ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,docs docs_site synthetic_atlas test_atlas.py test_damaged_files.py \
+ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,docs docs_site evaluation synthetic_atlas test_atlas.py test_damaged_files.py \
 	test_files.py test_imports.py test_labels.py test_lazy_imports.py test_pandas.py test_plots.py test_stops.py) $(addprefix --ignore tests/data/, \
 	test_channel_files.py test_channel_stacks.py test_image_file.py test_packed_source.py test_progress.py test_public_images.py test_readers.py \
 	test_reading.py test_splits.py test_validate.py test_write_kaggle_folder.py) $(addprefix --ignore tests/faults/, \
@@ -14,7 +14,8 @@ ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,docs docs_site syntheti
 	test_rules.py test_threshold_calibrator.py test_threshold_report.py)
 
 .PHONY: demo demo-inception test test-backends soak lint type wheel docs docs-serve docs-test figures notebook check clean \
-	bench-imports bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
+	bench-evaluation bench-imports bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic \
+	bench-thresholds
 
 demo: .venv/examples
 	$(BIN)/python examples/demo.py --output demo
@@ -74,6 +75,9 @@ check: lint type docs test test-backends wheel
 # Benchmarks; those that need real data read the folder named by KERAS_HPA_DATA.
 bench-imports bench-loading bench-losses bench-metrics bench-models: .venv/dev
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
+
+bench-evaluation: .venv/dev
+	$(BIN)/python benchmarks/evaluation.py
 
 bench-thresholds: .venv/dev
 	$(BIN)/python benchmarks/thresholds.py --simulated 60
