@@ -94,6 +94,22 @@ def test_what_is_pickled_reads_in_processes_too():
     assert "2 threads" in repr(sequence)
 
 
+def test_workers_follow_the_folder_and_the_modules_of_the_program(tmp_path, monkeypatch):
+    def read(self, index):
+        import only_here
+
+        return np.load(f"{index}.npy") + only_here.ONE
+
+    np.testing.assert_array_equal(MultiChannelSequence(in_processes(ones(2)), dtype="source", workers=2)[0], ones(2))
+    for number in range(2):
+        np.save(tmp_path / f"{number}.npy", ones(2)[number])
+    (tmp_path / "only_here.py").write_text("ONE = 1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    sequence = MultiChannelSequence(in_processes(ones(2), read=read), dtype="source", workers=2)
+    np.testing.assert_array_equal(sequence[0], ones(2) + 1)
+
+
 def killing(marker=None, *, sample=5):
     """Kills the process that reads a sample, once or always."""
 
