@@ -38,7 +38,7 @@ _WITH_KERAS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="processes of each kind")
-    parser.add_argument("--without-keras", action="store_true", help="leave out what imports Keras, which takes minutes")
+    parser.add_argument("--without-keras", action="store_true", help="leave out what takes minutes")
     arguments = parser.parse_args()
     rounds = arguments.rounds
     beside_numpy: dict[str, list[list[float]]] = {statement: [] for statement in _WITHOUT_KERAS}
