@@ -41,6 +41,7 @@ class Task(NamedTuple):
     number: int
     places: range
     rows: Rows | None  # not known of the first batch
+    folder: str | None  # the asking process's, which relative paths begin in
 
 
 Answer = tuple[list[tuple[int, npt.NDArray]], Exception | None]
@@ -85,6 +86,8 @@ class _Worker:
             return [], error
 
     def _make(self, task: Task) -> list[tuple[int, npt.NDArray]]:
+        if task.folder is not None:
+            os.chdir(task.folder)
         if task.recipe is not None:
             while len(self.recipes) >= MOST_RECIPES:
                 self.recipes.pop(next(iter(self.recipes)))

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from keras_hpa import ArraySource, MultiChannelSequence
+from keras_hpa import ArraySource, ChannelFiles, MultiChannelSequence
 from tests.data.numbered import Recorder, shuffled
 
 posix = pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
@@ -135,3 +135,14 @@ def test_arrays_of_systems_without_nameless_files(monkeypatch, use_files):
         monkeypatch.delattr(os, "memfd_create", raising=False)
     sequence = MultiChannelSequence(in_processes(ones(12)), batch_size=2, workers=2, dtype="source")
     np.testing.assert_array_equal(np.concatenate([*sequence]), ones(12))
+
+
+def test_relative_paths_begin_where_the_program_is_now(tmp_path, monkeypatch):
+    for folder in ("one", "two"):
+        (tmp_path / folder / "images").mkdir(parents=True)
+        for name in ("a", "b", "c"):
+            np.save(tmp_path / folder / "images" / f"{name}.npy", np.full((4, 4), folder == "two", np.uint8))
+        monkeypatch.chdir(tmp_path / folder)
+        source = ChannelFiles("images", ["a", "b", "c"], channels=["dapi"], pattern="{id}.npy")
+        sequence = MultiChannelSequence(source, batch_size=1, workers=2, dtype="source")
+        assert [int(sequence[number].max()) for number in range(3)] == [folder == "two"] * 3
