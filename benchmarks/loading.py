@@ -234,6 +234,7 @@ def print_peak(what: str, root: Path, paths: list[list[str]], folder: str) -> No
     source = repeated(root, len(paths))
     if what == "packed":
         source = keras_hpa.PackedSource.build(source, Path(folder, "pack"), verbose=0)
+    sequence = keras_hpa.MultiChannelSequence(source, batch_size=BATCH, dtype="source")
     before, peak = anonymous_memory(), 0
 
     def watch() -> None:
@@ -243,7 +244,7 @@ def print_peak(what: str, root: Path, paths: list[list[str]], folder: str) -> No
             time.sleep(0.002)
 
     threading.Thread(target=watch, daemon=True).start()
-    count(iter(keras_hpa.MultiChannelSequence(source, batch_size=BATCH, dtype="source")))
+    count(iter(sequence))
     print(peak - before)
 
 

@@ -41,7 +41,8 @@ class Task(NamedTuple):
     number: int
     places: range
     rows: Rows | None  # not known of the first batch
-    folder: str | None  # the asking process's, which relative paths begin in
+    folder: str  # that the program works in, which it may change
+    path: list[str] | None  # where the program finds modules, with a recipe
 
 
 Answer = tuple[list[tuple[int, npt.NDArray]], Exception | None]
@@ -86,9 +87,10 @@ class _Worker:
             return [], error
 
     def _make(self, task: Task) -> list[tuple[int, npt.NDArray]]:
-        if task.folder is not None:
+        if task.folder != os.getcwd():
             os.chdir(task.folder)
         if task.recipe is not None:
+            sys.path[:] = task.path or sys.path
             while len(self.recipes) >= MOST_RECIPES:
                 self.recipes.pop(next(iter(self.recipes)))
             self.recipes[task.key] = pickle.loads(task.recipe)

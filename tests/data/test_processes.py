@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from keras_hpa import ArraySource, ChannelFiles, MultiChannelSequence
+from keras_hpa import ArraySource, MultiChannelSequence
 from tests.data.numbered import Recorder, shuffled
 
 posix = pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
@@ -94,6 +94,22 @@ def test_what_is_pickled_reads_in_processes_too():
     assert "2 threads" in repr(sequence)
 
 
+def test_workers_follow_the_folder_and_the_modules_of_the_program(tmp_path, monkeypatch):
+    def read(self, index):
+        import only_here
+
+        return np.load(f"{index}.npy") + only_here.ONE
+
+    np.testing.assert_array_equal(MultiChannelSequence(in_processes(ones(2)), dtype="source", workers=2)[0], ones(2))
+    for number in range(2):
+        np.save(tmp_path / f"{number}.npy", ones(2)[number])
+    (tmp_path / "only_here.py").write_text("ONE = 1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    sequence = MultiChannelSequence(in_processes(ones(2), read=read), dtype="source", workers=2)
+    np.testing.assert_array_equal(sequence[0], ones(2) + 1)
+
+
 def killing(marker=None, *, sample=5):
     """Kills the process that reads a sample, once or always."""
 
@@ -135,14 +151,3 @@ def test_arrays_of_systems_without_nameless_files(monkeypatch, use_files):
         monkeypatch.delattr(os, "memfd_create", raising=False)
     sequence = MultiChannelSequence(in_processes(ones(12)), batch_size=2, workers=2, dtype="source")
     np.testing.assert_array_equal(np.concatenate([*sequence]), ones(12))
-
-
-def test_relative_paths_begin_where_the_program_is_now(tmp_path, monkeypatch):
-    for folder in ("one", "two"):
-        (tmp_path / folder / "images").mkdir(parents=True)
-        for name in ("a", "b", "c"):
-            np.save(tmp_path / folder / "images" / f"{name}.npy", np.full((4, 4), folder == "two", np.uint8))
-        monkeypatch.chdir(tmp_path / folder)
-        source = ChannelFiles("images", ["a", "b", "c"], channels=["dapi"], pattern="{id}.npy")
-        sequence = MultiChannelSequence(source, batch_size=1, workers=2, dtype="source")
-        assert [int(sequence[number].max()) for number in range(3)] == [folder == "two"] * 3
