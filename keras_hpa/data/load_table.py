@@ -103,7 +103,7 @@ def load_table(
         ...     label_columns=["Golgi", "ER"],
         ... )
         >>> samples.ids, samples.labels.tolist(), samples.metadata
-        (('A01', 'A02'), [[1, 0], [0, -1]], {'plate': ['p', 'p']})
+        (('A01', 'A02'), [[1, 0], [0, -1]], {'well': ['A01', 'A02'], 'plate': ['p', 'p']})
         >>> folder.cleanup()
     """
     request = Request(

@@ -49,10 +49,11 @@ def write_predictions(
 
     Example:
         >>> import os, tempfile
+        >>> from pathlib import Path
         >>> folder = tempfile.TemporaryDirectory()
         >>> path = os.path.join(folder.name, "predictions.csv")
         >>> write_predictions(path, ["a", "b"], [[0.75, 0.25], [0.0, 1.0]], "argmax", class_names=["ER", "Golgi"])
-        >>> print(open(path).read())
+        >>> print(Path(path).read_text())
         id,labels,score ER,score Golgi,decision ER,decision Golgi,margin ER,margin Golgi
         a,ER,0.75,0.25,1,0,0.5,-0.5
         b,Golgi,0.0,1.0,0,1,-1.0,1.0

@@ -20,11 +20,11 @@ def test_own_sampler_is_checked(draw):
 def test_damaged_sample_is_named_through_fit(tmp_path, damage, workers):
     write_kaggle_folder(tmp_path, 6)
     path = tmp_path / "train" / "sample4_yellow.png"
+    samples = load_kaggle(tmp_path)
     if damage == "missing":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:40])
-    samples = load_kaggle(tmp_path)
     model = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.Flatten(), keras.layers.Dense(28)])
     model.compile(loss="mse")
     sequence = MultiChannelSequence(samples, batch_size=1, workers=workers)

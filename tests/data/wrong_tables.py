@@ -126,7 +126,7 @@ TABLES = [
     Case(
         "excel_error",
         _excel([["Id", "x", "y"], ["a", 1, 0], ["b", "#N/A", 1]]),
-        ["B3", "'#N/A'", "leave_out=[1]"],
+        ["B3", "'#N/A'", "allow_empty='unknown'"],
         {"label_columns": ["x", "y"]},
     ),
     Case(
