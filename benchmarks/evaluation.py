@@ -1,6 +1,6 @@
 """Do intervals, comparisons and promises hold? Simulations with fixed seeds, on classes whose every metric is known.
 
-    python benchmarks/evaluation.py [--draws 200]
+    python benchmarks/evaluation.py [--draws 100]
 
 Prints how often 95 % intervals cover the truth, by how many groups hold a positive; how often `compare` calls one of
 two models better that are none; and how often rules that promise break it.
@@ -43,7 +43,7 @@ def coverage(classes, num_draws, num_samples=1000):
     return {key: (*np.mean(values, axis=0), len(values)) for key, values in found.items()}
 
 
-def null(classes, num_draws, *, metric="macro_f1", num_runs=1, num_samples=500):
+def null(classes, num_draws, *, metric="macro_f1", num_runs=1, num_samples=300):
     """How often one of two models is called better that are the same but for noise, exchanged group by group."""
     called = 0
     for draw in range(num_draws):
@@ -58,7 +58,7 @@ def null(classes, num_draws, *, metric="macro_f1", num_runs=1, num_samples=500):
             return odds / (1 + odds)
 
         a, b = ([noisy() for _ in range(num_runs)] for _ in range(2))
-        options = {"thresholds": classes.thresholds, "groups": groups, "num_draws": 400, "metric": metric, "seed": draw}
+        options = {"thresholds": classes.thresholds, "groups": groups, "num_draws": 250, "metric": metric, "seed": draw}
         called += compare(a, b, labels, **options).verdict != "cannot tell"
     return called / num_draws
 
@@ -96,7 +96,7 @@ def speed():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--draws", type=int, default=100)
     draws = parser.parse_args().draws
     for name, classes in SETTINGS.items():
         print(f"\n95 % intervals, {name}, {draws} sets of 1,000 samples: coverage (mean width)")
@@ -106,12 +106,12 @@ def main():
             cells = (found.get((metric, support)) for metric in METRICS)
             text = (f"{one[0]:.3f} ({one[1]:.2f})" if one else "not enough" for one in cells)
             print(f"{support:24}" + "".join(f"{one:>20}" for one in text))
-    small = np.geomspace(0.3, 0.02, 8), np.full(8, 2.0)
+    small = np.geomspace(0.3, 0.03, 5), np.full(5, 2.0)
     print("\nTwo models that are equally good: one is called better in")
     for name, size in (("independent rows", 1), ("groups of 5", 5)):
         classes = SimulatedClasses(*small, group_size=size)
         for metric in ("macro_f1", "macro_average_precision"):
-            print(f"{name:20} {metric:26} {null(classes, 5 * draws, metric=metric):.3f} of {5 * draws}")
+            print(f"{name:20} {metric:26} {null(classes, 10 * draws, metric=metric):.3f} of {10 * draws}")
     share = null(SimulatedClasses(*small), draws, num_runs=3)
     print(f"{'independent rows':20} {'macro_f1, 3 runs each':26} {share:.3f} of {draws}")
     print("\nPromises of .9 with confidence .95 on 1,000 samples: made, broken of those, positives beside the best")

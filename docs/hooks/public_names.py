@@ -27,7 +27,7 @@ ROOMS = {
     "plots": "Figures",
     "report": "Reports",
 }
-_PAGES_OF_MODULES = {"atlas", "f_beta", "gapnet_pl", "plots", "report", "thresholds"}
+_PAGES_OF_MODULES = {"atlas", "evaluation", "f_beta", "gapnet_pl", "plots", "report", "thresholds"}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Verdict(NamedTuple):
-    """Two models compared by one number.
+    """Two models compared by one number; [`compare`](evaluation.md) gives them.
 
     Attributes:
         a: what the first model scores; of several runs the mean.
