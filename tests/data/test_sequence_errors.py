@@ -19,12 +19,12 @@ def test_own_sampler_is_checked(draw):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_damaged_sample_is_named_through_fit(tmp_path, damage, workers):
     write_kaggle_folder(tmp_path, 6)
+    samples = load_kaggle(tmp_path)  # which looks for the files: what goes wrong later is the sequence's to say
     path = tmp_path / "train" / "sample4_yellow.png"
     if damage == "missing":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:40])
-    samples = load_kaggle(tmp_path)
     model = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.Flatten(), keras.layers.Dense(28)])
     model.compile(loss="mse")
     sequence = MultiChannelSequence(samples, batch_size=1, workers=workers)
