@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="of each stage of the training")
     parser.add_argument("--steps", type=int, help="batches an epoch; 0 for a full pass over the samples")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2, help="threads that read images while the model trains")
+    parser.add_argument("--workers", type=int, default=2, help="processes that read images while the model trains")
     parser.add_argument("--resume", action="store_true", help="go on with the training that lies in the output folder")
     parser.add_argument("--quick", action="store_true", help="a small setting for a laptop; it says what it changes")
 

@@ -178,7 +178,10 @@ class _Process:
     def ask(self, key: int, pickled: bytes, number: int, places: range, rows: Rows | None) -> Answer:
         is_known = key in self.keys
         recipe, path = (None, None) if is_known else (pickled, [*sys.path])
-        self._send(Task(key, recipe, number, places, rows, os.getcwd(), path))
+        folder = ""
+        with contextlib.suppress(OSError):  # it is gone
+            folder = os.getcwd()
+        self._send(Task(key, recipe, number, places, rows, folder, path))
         if not is_known:  # the worker keeps the same ones
             self.keys = [*self.keys, key][-MOST_RECIPES:]
         return pickle.load(self.popen.stdout)  # type: ignore[arg-type]

@@ -76,8 +76,9 @@ def _receive(file: BinaryIO, tasks: "queue.SimpleQueue[Task]") -> None:
 
 class _Worker:
     def __init__(self) -> None:
-        self.recipes: dict[int, BatchRecipe] = {}
+        self.recipes: dict[int, BatchRecipe | bytes] = {}
         self.mapped = Mapped()
+        self.folder = os.getcwd()
 
     def do(self, task: Task) -> Answer:
         try:
@@ -87,14 +88,17 @@ class _Worker:
             return [], error
 
     def _make(self, task: Task) -> list[tuple[int, npt.NDArray]]:
-        if task.folder != os.getcwd():
+        if task.folder and task.folder != self.folder:
             os.chdir(task.folder)
+            self.folder = task.folder
         if task.recipe is not None:
             sys.path[:] = task.path or sys.path
             while len(self.recipes) >= MOST_RECIPES:
                 self.recipes.pop(next(iter(self.recipes)))
-            self.recipes[task.key] = pickle.loads(task.recipe)
+            self.recipes[task.key] = task.recipe
         recipe = self.recipes[task.key]
+        if isinstance(recipe, bytes):  # of which the first time may fail
+            recipe = self.recipes[task.key] = pickle.loads(recipe)
         rows = None if task.rows is None else self.mapped.array(*task.rows[:3])
         unfit = []
         for place in task.places:

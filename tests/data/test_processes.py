@@ -89,6 +89,19 @@ def test_what_cannot_be_pickled_is_read_in_threads():
     np.testing.assert_array_equal(np.concatenate([*sequence]), ones(4))
 
 
+def test_what_cannot_be_unpickled_is_an_error_each_time():
+    class Unreadable:
+        def __reduce__(self):
+            return int, ("no number",)
+
+    source = in_processes(ones(4))
+    source.unreadable = Unreadable()
+    sequence = MultiChannelSequence(source, batch_size=2, workers=1)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no number"):
+            sequence[0]
+
+
 def test_what_is_pickled_reads_in_processes_too():
     sequence = pickle.loads(pickle.dumps(MultiChannelSequence(ArraySource(ones(4)), workers=2)))
     assert "2 threads" in repr(sequence)

@@ -19,6 +19,7 @@ def test_own_sampler_is_checked(draw):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_damaged_sample_is_named_through_fit(tmp_path, damage, workers):
     write_kaggle_folder(tmp_path, 6)
+    samples = load_kaggle(tmp_path)  # which looks for the files: what goes wrong later is the sequence's to say
     path = tmp_path / "train" / "sample4_yellow.png"
     samples = load_kaggle(tmp_path)
     if damage == "missing":

@@ -33,6 +33,17 @@ def test_packed():
     assert sequence[0][0].shape == (8, 256, 256, 4)
 
 
+def test_source_of_ones_own_asks_for_processes():
+    # --8<-- [start:source]
+    class MyImages(keras_hpa.ArraySource):
+        reads_in_processes = True
+
+    # --8<-- [end:source]
+    sequence = keras_hpa.MultiChannelSequence(MyImages(np.zeros((2, 8, 8, 4), "uint8")), workers=2)
+    assert "read in 2 processes" in repr(sequence)
+    assert sequence[0].shape == (2, 8, 8, 4)
+
+
 def test_what_goes_wrong():
     source = keras_hpa.ArraySource(np.zeros((2, 8, 8, 4), "uint8"))
     keras_hpa.PackedSource.build(source, "pack", verbose=0)
