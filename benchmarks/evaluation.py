@@ -92,9 +92,8 @@ def promises_of_networks(rule, num_networks, num_samples=1000):
     for number in range(num_networks):
         network = simulate_network(number)
         num_classes = len(network.prevalence)
-        true, false = (
-            np.array(one) for one in zip(*(network.rates(np.full(num_classes, t)) for t in cuts), strict=True)
-        )
+        rates = np.array([network.rates(np.full(num_classes, cut)) for cut in cuts])
+        true, false = rates[:, 0], rates[:, 1]
         good = true >= rule.at_least * (true + false)
         best = np.where(good.any(axis=0), true[good.argmax(axis=0), np.arange(num_classes)], 0)
         for draw in range(5):

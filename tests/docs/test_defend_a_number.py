@@ -32,8 +32,9 @@ def tables(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("tables")
 def test_the_page(capsys):
     # --8<-- [start:read]
-    import keras_hpa
     import pandas
+
+    import keras_hpa
 
     names = ["Nucleoplasm", "Cytosol", "Nucleoli", "Rods & rings"]
     table = pandas.read_csv("scores.csv", keep_default_na=False)
