@@ -4,11 +4,13 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 # Tests of what is NumPy alone say nothing about a backend; pages are cut from tests of what other tests test too.
-ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,docs docs_site evaluation synthetic_atlas test_atlas.py test_damaged_files.py \
-	test_files.py test_imports.py test_labels.py test_lazy_imports.py test_pandas.py test_plots.py test_stops.py) $(addprefix --ignore tests/data/, \
-	test_channel_files.py test_channel_stacks.py test_image_file.py test_packed_source.py test_progress.py test_public_images.py test_readers.py \
-	test_reading.py test_splits.py test_validate.py test_write_kaggle_folder.py) $(addprefix --ignore tests/faults/, \
-	test_duplicates.py test_sources_of_ones_own.py test_table.py) $(addprefix --ignore tests/fuzz/, test_files.py test_found.py \
+ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,docs docs_site evaluation synthetic_atlas test_atlas.py \
+	test_damaged_files.py test_files.py test_imports.py test_labels.py test_lazy_imports.py test_pandas.py test_plots.py \
+	test_stops.py inference/test_write_predictions.py) $(addprefix --ignore tests/data/,test_channel_files.py \
+	test_channel_stacks.py test_found_files.py test_image_file.py test_load_table.py test_packed_source.py test_progress.py \
+	test_projections.py test_public_images.py test_readers.py test_reading.py test_splits.py test_validate.py \
+	test_write_kaggle_folder.py test_wrong_tables.py) $(addprefix --ignore tests/faults/,test_duplicates.py \
+	test_sources_of_ones_own.py test_table.py) $(addprefix --ignore tests/fuzz/,test_files.py test_found.py \
 	test_labels_and_tables.py test_splits_and_samples.py test_thresholds.py) $(addprefix --ignore tests/thresholds/, \
 	test_calibration_files.py test_calibrator_arguments.py test_cross_fit.py test_estimator_checks.py test_rule_options.py \
 	test_rules.py test_threshold_calibrator.py test_threshold_report.py)
@@ -26,8 +28,9 @@ demo-inception: .venv/examples
 test: .venv/dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term --cov-fail-under 90
 
+# JAX compiles each operation: with most of XLA's optimizations left out, as JAX's own tests do, in half of the time.
 test-backends: .venv/backends
-	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
+	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
 	KERAS_BACKEND=torch $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ON_BACKENDS)
 
 # The long variants of tests of which `make test` runs samples: stops at every operation on files, damaged files, and

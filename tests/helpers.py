@@ -2,22 +2,20 @@
 
 import inspect
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-_REPOSITORY = Path(__file__).parents[1]
-_LOAD_AND_PREDICT = """
-import sys, numpy, keras_hpa, keras
-model_path, inputs_path, outputs_path = sys.argv[1:]
-outputs = keras.saving.load_model(model_path).predict(numpy.load(inputs_path), verbose=0)
-numpy.save(outputs_path, outputs)
-"""
+from tests.load_and_predict import load_and_predict
+
+# One process imports `keras_hpa`; each that it is asked for is a copy of it, made before anything was computed.
+_fresh = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+if hasattr(os, "fork"):
+    _fresh.set_forkserver_preload(["tests.load_and_predict"])
 
 
 def check_constructor_arguments(component: type, arguments: dict[str, Any]) -> None:
@@ -79,10 +77,8 @@ def check_loads_in_fresh_process(model: keras.Model, inputs: np.ndarray, path: P
     """The saved model, loaded by a new process that only imports `keras_hpa`, gives the same output."""
     model.save(path / "model.keras")
     np.save(path / "inputs.npy", inputs)
-    subprocess.run(
-        [sys.executable, "-c", _LOAD_AND_PREDICT, *(path / n for n in ("model.keras", "inputs.npy", "outputs.npy"))],
-        check=True,
-        cwd=_REPOSITORY,
-        env=os.environ | {"KERAS_BACKEND": keras.backend.backend()},
-    )
+    process = _fresh.Process(target=load_and_predict, args=(path,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
     np.testing.assert_allclose(np.load(path / "outputs.npy"), model.predict(inputs, verbose=0), atol=atol)

@@ -50,6 +50,8 @@ class ChannelFiles:
         >>> folder.cleanup()
     """
 
+    reads_in_processes = True
+
     def __init__(
         self,
         root: str | os.PathLike[str],
@@ -146,7 +148,7 @@ class ChannelFiles:
                     f"channel {channel!r} ({os.fspath(self.path(index, channel))!r}): {image.dtype} of shape "
                     f"{image.shape}, but channel {first!r}: {reference.dtype} of shape {reference.shape}"
                 )
-        stacked = [images.get(channel, np.zeros_like(reference)) for channel in self.channels]
+        stacked = [images[name] if name in images else np.zeros_like(reference) for name in self.channels]
         return _stack(stacked) if self._sharpest is None else project_stack(np.stack(stacked, axis=-1), "sharpest")
 
     def _read_channel(self, index: int, channel: str) -> npt.NDArray | None:

@@ -45,6 +45,8 @@ class ChannelStacks:
         >>> folder.cleanup()
     """
 
+    reads_in_processes = True
+
     def __init__(
         self,
         root: str | os.PathLike[str],

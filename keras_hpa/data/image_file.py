@@ -1,5 +1,6 @@
 """Opening an image's file: a regular file only, and nothing outside the folder that it must lie in."""
 
+import contextlib
 import os
 import stat
 from typing import BinaryIO
@@ -53,14 +54,26 @@ def check_size(size: int, num_bytes: int) -> None:
 
 
 def _open_below(path: str, root: str) -> int:
-    """Resolves links first, then opens name by name without following any: what is exchanged meanwhile is refused."""
+    """Opens name by name without following a link; where there are links, they are resolved first.
+
+    What is exchanged for a link meanwhile is refused.
+    """
+    start = os.path.join(root, "")
+    names = path[len(start) :].split(os.sep)
+    if os.open in os.supports_dir_fd and path.startswith(start) and not {"", os.curdir, os.pardir} & {*names}:
+        with contextlib.suppress(OSError):  # a link, or what is not there, which is found out again
+            return _open_names(root, names)
     real_root, real_path = os.path.realpath(root), os.path.realpath(path)
     if not real_path.startswith(os.path.join(real_root, "")):
         raise Unreadable("it must lie below `root`, links included")
     if os.open not in os.supports_dir_fd:
         return _open_and_look_again(path, real_path)
-    *folders, name = os.path.relpath(real_path, real_root).split(os.sep)
-    folder = os.open(real_root, _DIRECTORY)
+    return _open_names(real_root, os.path.relpath(real_path, real_root).split(os.sep))
+
+
+def _open_names(root: str, names: list[str]) -> int:
+    *folders, name = names
+    folder = os.open(root, _DIRECTORY)
     try:
         for inner in folders:
             outer, folder = folder, os.open(inner, _DIRECTORY | _NO_LINK, dir_fd=folder)

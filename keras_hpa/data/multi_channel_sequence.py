@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import keras
@@ -12,7 +11,8 @@ import numpy.typing as npt
 
 from keras_hpa.data.augmentation import Augmentation, resolve_augmentations
 from keras_hpa.data.batch_recipe import BatchRecipe
-from keras_hpa.data.read_ahead import ReadAhead, make_batch
+from keras_hpa.data.processes import ProcessReader
+from keras_hpa.data.read_ahead import ReadAhead
 from keras_hpa.data.readings import CurrentEpoch, Reading, takes_reading
 from keras_hpa.data.resizing import INTERPOLATIONS, check_image_size
 from keras_hpa.data.sampling import SAMPLERS, RareLabels, Sampler
@@ -61,10 +61,10 @@ class MultiChannelSequence(keras.utils.PyDataset):
             had changes from pass to pass where they are shuffled. JAX on several devices needs batches that divide.
         initial_epoch: the epoch that is read first: the same number as `fit`'s gives the batches that training would
             have seen had it not been interrupted.
-        workers: threads that read; one per core unless given; 0 reads when a batch is asked for and not before.
-        use_multiprocessing: whether workers are processes. Threads are faster unless the source or the augmentation is
-            Python code that takes long. Processes start anew, so a script that uses them must be guarded by
-            `if __name__ == "__main__":`, and source, sampler and augmentation must be picklable.
+        workers: processes or threads that read; one per core unless given; 0 reads when a batch is asked for and not
+            before. They are processes, which all sequences share, where the source says that reading is work for the
+            processor (`reads_in_processes`, as image files do) and it, the sampler and the augmentation can be pickled;
+            `repr` says which. A script needs no `if __name__ == "__main__":`.
         max_queue_size: how many batches are kept ready.
 
     Attributes:
@@ -107,7 +107,6 @@ class MultiChannelSequence(keras.utils.PyDataset):
         drop_remainder: bool = False,
         initial_epoch: int = 0,
         workers: int | None = None,
-        use_multiprocessing: bool = False,
         max_queue_size: int = 2,
     ):
         batch_size, max_queue_size = _integers(1, batch_size=batch_size, max_queue_size=max_queue_size)
@@ -129,7 +128,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
             raise ValueError(f"`max_value` must be positive, and dtype='float32'. Received: {max_value}, {dtype!r}")
         if interpolation not in INTERPOLATIONS:
             raise ValueError(f"`interpolation` must be one of {sorted(INTERPOLATIONS)}. Received: {interpolation!r}")
-        super().__init__(workers, use_multiprocessing, max_queue_size)
+        super().__init__(workers, max_queue_size=max_queue_size)
         self.source = source
         labels = labels_of(source, labels)
         self.labels = None if labels is None else _check_labels(labels, len(source))
@@ -160,8 +159,8 @@ class MultiChannelSequence(keras.utils.PyDataset):
             shard=(0, 1) if shard is None else _check_shard(shard),
             drop_remainder=drop_remainder,
         )
-        run = partial(make_batch, self._recipe) if use_multiprocessing else None
-        self._pool = WorkerPool(self._workers, run)
+        self._pool = WorkerPool(self._workers)
+        self._processes, self._read_by = _choose_workers(self._recipe, self._workers)
         self._by_hand = self._reader(in_turn=True)
 
     def __len__(self) -> int:
@@ -182,7 +181,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
         labels = "no labels" if self.labels is None else f"labels of shape {self.labels.shape}"
         return (
             f"<MultiChannelSequence: epochs of {len(self)} batches, passes of {self.batches_per_pass}, each of up to "
-            f"{self.batch_size} images {size}, {self.dtype}; {labels}; from {self.source!r}>"
+            f"{self.batch_size} images {size}, {self.dtype}; {labels}; read {self._read_by}; from {self.source!r}>"
         )
 
     @property
@@ -204,7 +203,6 @@ class MultiChannelSequence(keras.utils.PyDataset):
             max_value=self.max_value,
             interpolation=self.interpolation,
             workers=self._workers,
-            use_multiprocessing=self.use_multiprocessing,
             max_queue_size=self.max_queue_size,
         )
         sequence.labels = None
@@ -237,6 +235,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
             self.labels,
             length=len(self),
             pool=self._pool,
+            processes=self._processes,
             depth=self.max_queue_size,
             in_turn=in_turn,
         )
@@ -244,6 +243,18 @@ class MultiChannelSequence(keras.utils.PyDataset):
 
 def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _choose_workers(recipe: BatchRecipe, workers: int) -> tuple[ProcessReader | None, str]:
+    """Gives what has images made in processes, if they are to be, and says where they are made."""
+    if not workers:
+        return None, "when asked for"
+    if not getattr(recipe.source, "reads_in_processes", False):
+        return None, f"in {workers} threads"
+    try:
+        return ProcessReader(recipe, workers), f"in {workers} processes"
+    except Exception as error:  # whatever the classes of a user raise when they are pickled
+        return None, f"in {workers} threads, because it cannot be pickled ({type(error).__name__}: {error})"
 
 
 def _resolve_sampler(sampler: str | Sampler | None, labels: npt.NDArray | None) -> Sampler | None:

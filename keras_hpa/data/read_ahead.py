@@ -1,16 +1,17 @@
 """Reads samples in parallel and batches before they are asked for."""
 
 import os
-import sys
 import threading
-from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.batch_recipe import BatchRecipe
+from keras_hpa.data.processes import ProcessReader
+from keras_hpa.data.shared_arrays import Arrays
 from keras_hpa.data.worker_pool import WorkerPool
+from keras_hpa.data.worker_process import Rows
 
 
 class ReadAhead:
@@ -22,7 +23,8 @@ class ReadAhead:
         recipe: what the batches are.
         labels: the labels of all samples, or `None`.
         length: batches in an epoch.
-        pool: what makes them; of size 0, every batch is made when it is asked for, in the thread that asks.
+        pool: the threads that make them; of none, every batch is made when it is asked for, in the thread that asks.
+        processes: what makes the images for these threads, if not they themselves.
         depth: how many batches to keep ready. No more than these and the one that is given are held.
         in_turn: whether reading ahead waits until a batch is asked for that follows the last one: somebody who looks at
             one batch is not about to go on.
@@ -35,6 +37,7 @@ class ReadAhead:
         *,
         length: int,
         pool: WorkerPool,
+        processes: ProcessReader | None,
         depth: int,
         in_turn: bool = False,
     ):
@@ -42,6 +45,7 @@ class ReadAhead:
         self.labels = labels
         self.length = length
         self.pool = pool
+        self.processes = processes
         self.depth = depth
         self.in_turn = in_turn
         self._begin()
@@ -58,7 +62,7 @@ class ReadAhead:
             for pending in self._pending.values():
                 pending.cancel()
             self._pending.clear()
-            self._arrays = _Arrays(self.depth + 2)
+            self._arrays = Arrays(self.depth + 2, self.processes is not None)
 
     def close(self) -> None:
         """Ends reading ahead: whoever asks from now on gets that batch and no more is read."""
@@ -81,7 +85,7 @@ class ReadAhead:
         self._lock = threading.Lock()
         self._next: int | None = None
         self._pending: dict[int, _Pending] = {}
-        self._arrays = _Arrays(self.depth + 2)
+        self._arrays = Arrays(self.depth + 2, self.processes is not None)
 
     def _images(self, number: int, end: int) -> npt.NDArray:
         if self._process_id != os.getpid():
@@ -90,7 +94,8 @@ class ReadAhead:
             is_turn = number == self._next or not self.in_turn
             self._next = number + 1
             wanted = range(self._next, min(self._next + self.depth, end) if is_turn else self._next)
-            arrays = self._arrays if wanted or self._pending else _Arrays(0)
+            arrays = self._arrays if wanted or self._pending else Arrays(0, self.processes is not None)
+            current = None
             if self.pool.size:
                 current = self._pending.pop(number, None) or self._start(number, arrays)
                 for other in [other for other in self._pending if other not in wanted]:
@@ -98,10 +103,8 @@ class ReadAhead:
                 for following in wanted:
                     if following not in self._pending:
                         self._pending[following] = self._start(following, arrays)
-            else:
-                current = _PendingHere(self.recipe, number, arrays)
         try:
-            images = current.result()
+            images = self._here(number, arrays) if current is None else current.result()
         except BaseException:
             self.forget()
             raise
@@ -109,43 +112,21 @@ class ReadAhead:
             self.forget()
         return images
 
-    def _start(self, number: int, arrays: "_Arrays") -> "_Pending":
-        if self.pool.run is None:
-            return _PendingInThreads(self.pool, self.recipe, number, arrays)
-        return _PendingInProcess(self.pool, self.recipe, number)
+    def _here(self, number: int, arrays: Arrays) -> npt.NDArray:
+        batch = _Batch(self.recipe, number, arrays, None)
+        batch.fill(batch.places)
+        return batch.images()
+
+    def _start(self, number: int, arrays: Arrays) -> "_Pending":
+        return _Pending(self.pool, _Batch(self.recipe, number, arrays, self.processes))
 
 
-def make_batch(recipe: BatchRecipe, number: int) -> npt.NDArray:
-    """What worker processes do: makes the images of batch `number`."""
-    import cv2
+class _Pending:
+    """A batch that threads make."""
 
-    cv2.setNumThreads(0)  # the processes are the parallelism
-    return _PendingHere(recipe, number, _Arrays(0)).result()
-
-
-class _Pending(Protocol):
-    def result(self) -> npt.NDArray: ...
-
-    def cancel(self) -> object: ...
-
-
-class _PendingHere:
-    def __init__(self, recipe: BatchRecipe, number: int, arrays: "_Arrays"):
-        self.batch = _Batch(recipe, number, arrays)
-
-    def result(self) -> npt.NDArray:
-        for place in self.batch.places:
-            self.batch.fill(place)
-        return self.batch.images()
-
-    def cancel(self) -> None:
-        pass
-
-
-class _PendingInThreads:
-    def __init__(self, pool: WorkerPool, recipe: BatchRecipe, number: int, arrays: "_Arrays"):
-        self.batch = _Batch(recipe, number, arrays)
-        self.futures = [pool.submit(self.batch.fill, place) for place in recipe.places(number)]
+    def __init__(self, pool: WorkerPool, batch: "_Batch"):
+        self.batch = batch
+        self.futures = [pool.submit(batch.fill, places) for places in batch.parts(pool.size)]
 
     def result(self) -> npt.NDArray:
         for future in self.futures:
@@ -157,44 +138,44 @@ class _PendingInThreads:
             future.cancel()
 
 
-class _PendingInProcess:
-    def __init__(self, pool: WorkerPool, recipe: BatchRecipe, number: int):
-        self.recipe = recipe
-        self.number = number
-        self.future: Future[npt.NDArray] = pool.submit(number)
-        self.cancel = self.future.cancel
-
-    def result(self) -> npt.NDArray:
-        try:
-            return self.future.result()
-        except ChildProcessError as error:
-            raise ChildProcessError(f"{error}. Received: samples {self.recipe.ids(self.number)}") from None
-
-
 class _Batch:
-    """An array that is filled row by row, from any thread; the first image decides its shape and type."""
+    """An array that is filled row by row, from any thread; the first image decides its shape and type.
 
-    def __init__(self, recipe: BatchRecipe, number: int, arrays: "_Arrays"):
+    Worker processes write into the array, if it is there: from the second batch on, its rows are expected to be as
+    those of the last. Images that do not fit come back.
+    """
+
+    def __init__(self, recipe: BatchRecipe, number: int, arrays: Arrays, processes: ProcessReader | None):
         self.recipe = recipe
         self.number = number
         self.arrays = arrays
+        self.processes = processes
         self.places = recipe.places(number)
         self.array: npt.NDArray | None = None
+        self.rows: Rows | None = None
         self.lock = threading.Lock()
+        self.unfit: dict[int, npt.NDArray] = {}
         self.misfits: dict[int, tuple[tuple[int, ...], np.dtype]] = {}
+        if processes is not None and processes.row is not None:
+            self._take(*processes.row)
 
-    def fill(self, place: int) -> None:
-        image = self.recipe.image(self.number, place)
-        dtype = self.recipe.type_in_batch(image)
-        with self.lock:
-            if self.array is None:
-                self.array = self.arrays.take((len(self.places), *image.shape), dtype)
-        if (image.shape, dtype) == (self.array.shape[1:], self.array.dtype):
-            self.recipe.put(image, self.array[place - self.places.start])
+    def parts(self, num_workers: int) -> list[range]:
+        """Gives what one task is: an image in a thread, a few in a process, which pays for asking it."""
+        step = 1 if self.processes is None else max(1, len(self.places) // (4 * num_workers))
+        return [self.places[first : first + step] for first in range(0, len(self.places), step)]
+
+    def fill(self, places: range) -> None:
+        if self.processes is not None:
+            self.unfit.update(self.processes.make(self.number, places, self.rows))
         else:
-            self.misfits[place] = (image.shape, dtype)
+            for place in places:
+                self._put(place, self.recipe.image(self.number, place))
 
     def images(self) -> npt.NDArray:
+        if len(self.unfit) == len(self.places):
+            self.array = None
+        for place in sorted(self.unfit):
+            self._put(place, self.unfit.pop(place))
         assert self.array is not None
         for place in sorted(self.misfits)[:1]:
             ids = self.recipe.ids(self.number)
@@ -204,31 +185,20 @@ class _Batch:
                 f"dtype='float32' for types. Received: sample {ids[place - self.places.start]!r}: {dtype} of shape "
                 f"{shape}, but others of its batch {ids}: {self.array.dtype} of shape {self.array.shape[1:]}"
             )
+        if self.processes is not None:
+            self.processes.row = self.array.shape[1:], self.array.dtype
         return self.array
 
-
-class _Arrays:
-    """Gives arrays to write to, over and over the same ones: the first touch of new memory costs as much as a copy.
-
-    An array is given again only when nobody else holds it or a view of it.
-    """
-
-    def __init__(self, most: int):
-        self.most = most
-        self.arrays: list[npt.NDArray] = []
-        self.lock = threading.Lock()
-
-    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> npt.NDArray:
+    def _put(self, place: int, image: npt.NDArray) -> None:
+        dtype = self.recipe.type_in_batch(image)
         with self.lock:
-            self.arrays = [array for array in self.arrays if (array.shape, array.dtype) == (shape, dtype)]
-            for place in range(len(self.arrays)):
-                if sys.getrefcount(self.arrays[place]) == _NOT_HELD:
-                    return self.arrays[place]
-            array = np.empty(shape, dtype)
-            if len(self.arrays) < self.most:
-                self.arrays.append(array)
-            return array
+            array = self._take(image.shape, dtype) if self.array is None else self.array
+        if (image.shape, dtype) == (array.shape[1:], array.dtype):
+            self.recipe.put(image, array[place - self.places.start])
+        else:
+            self.misfits[place] = (image.shape, dtype)
 
-
-_one = [np.empty(0)]
-_NOT_HELD = sys.getrefcount(_one[0])
+    def _take(self, shape: tuple[int, ...], dtype: np.dtype) -> npt.NDArray:
+        self.array, memory = self.arrays.take((len(self.places), *shape), dtype)
+        self.rows = None if memory is None else Rows(memory, self.array.shape, dtype, self.places.start)
+        return self.array

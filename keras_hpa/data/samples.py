@@ -102,6 +102,10 @@ class Samples:
         groups = "" if self.groups is None else f", {len(set(self.groups))} groups"
         return f"<{len(self)} samples, {classes}{groups}; from {self.source!r}>"
 
+    @property
+    def reads_in_processes(self) -> bool:
+        return getattr(self.source, "reads_in_processes", False)
+
     def read(self, index: int) -> npt.NDArray:
         return self.source.read(index)
 

@@ -13,6 +13,8 @@ class Source(Protocol):
 
     A source needs no labels and knows nothing of batches; `Samples` keeps a source and its labels together. It must be
     picklable, so that worker processes can be given a copy, and `read` must be safe to call from several threads.
+    If reading is work for the processor, such as decoding, an attribute `reads_in_processes = True` has
+    `MultiChannelSequence` read in processes, and not in threads.
 
     Attributes:
         ids: the samples' ids, all different.
@@ -156,6 +158,10 @@ class _Subset:
         ids = set(self.ids)
         return frozenset(pair for pair in getattr(self.source, "filled", ()) if pair[0] in ids)
 
+    @property
+    def reads_in_processes(self) -> bool:
+        return getattr(self.source, "reads_in_processes", False)
+
     def read(self, index: int) -> npt.NDArray:
         return self.source.read(int(self.indices[index]))
 
@@ -184,6 +190,10 @@ class _ChannelSelection:
     @property
     def filled(self) -> frozenset[tuple[str, str]]:
         return frozenset(pair for pair in getattr(self.source, "filled", ()) if pair[1] in self.channels)
+
+    @property
+    def reads_in_processes(self) -> bool:
+        return getattr(self.source, "reads_in_processes", False)
 
     def read(self, index: int) -> npt.NDArray:
         return self.source.read(index)[..., [self.source.channels.index(name) for name in self.channels]]

@@ -65,6 +65,8 @@ class SyntheticAtlas:
         Ouyang et al., Analysis of the Human Protein Atlas Image Classification competition, Nature Methods 2019.
     """
 
+    reads_in_processes = True
+
     def __init__(
         self,
         num_samples: int,

@@ -66,7 +66,6 @@ def test_pickled_sequence_gives_the_same_batches():
         {"workers": 0},
         {"workers": 1},
         {"workers": 2},
-        pytest.param({"workers": 2, "use_multiprocessing": True}, marks=pytest.mark.slow),  # starts two processes
     ],
 )
 def test_fit_sees_the_same_batches_whatever_the_workers(arguments):

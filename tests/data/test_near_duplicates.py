@@ -37,3 +37,12 @@ def test_wrong_distance_is_refused():
 def test_real_fields_are_different(real_data):
     samples = load_kaggle(real_data / "atlas_sample", "test")
     assert near_duplicate_groups(samples, verbose=0).tolist() == list(range(12))
+
+
+def test_what_is_in_two_sets():
+    fields = [_field(seed) for seed in range(4)]
+    train, test = ArraySource(fields[:3]), ArraySource([fields[3], _again(fields[1], 0)])
+    in_train, in_test = near_duplicate_groups([train, test], verbose=0)
+    assert (in_train.tolist(), in_test.tolist()) == ([0, 1, 2], [3, 1])
+    with pytest.raises(ValueError, match="as many channels"):
+        near_duplicate_groups([train, ArraySource(np.zeros((1, 4, 4, 2), np.uint8))], verbose=0)

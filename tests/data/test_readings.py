@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keras_hpa import ArraySource, MultiChannelSequence
-from tests.data.numbered import Recorder, make_sequence, numbers_of, shuffled
+from tests.data.numbered import Recorder, make_sequence, numbered, numbers_of, shuffled
 
 ran_out = pytest.mark.filterwarnings("ignore:Your input ran out of data")
 
@@ -151,7 +151,10 @@ def test_any_calls_in_any_order(
 
 
 def test_worker_processes_give_what_the_pure_function_gives(recorder):
-    sequence = make_sequence(7, batch_size=2, shuffle=True, workers=2, use_multiprocessing=True)
+    source = numbered(7)
+    source.reads_in_processes = True
+    sequence = MultiChannelSequence(source, np.arange(7), batch_size=2, shuffle=True, workers=2, dtype="source")
+    assert "read in 2 processes" in repr(sequence)
     pure = _Pure(7, 2, 4)
     callback = _LookingOn("loop", sequence, copy.copy(pure), None)
     assert recorder.fit(sequence, [callback], epochs=2, validation_data=sequence) == pure.fit(2)

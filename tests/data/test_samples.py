@@ -299,3 +299,15 @@ def test_drawn_samples_have_their_labels():
 def test_labels_of_another_number_are_refused(labels):
     with pytest.raises(ValueError, match="`labels`"):
         MultiChannelSequence(_source(3), labels)
+
+
+def test_one_group_is_left_out_at_a_time():
+    samples = _samples(6)
+    samples = Samples(samples, groups=["p", "q", "p", "r", "q", "p"])
+    folds = samples.group_folds()
+    assert [set(test.groups) for _, test in folds] == [{"p"}, {"q"}, {"r"}]
+    assert [test.ids for _, test in folds] == [("s0", "s2", "s5"), ("s1", "s4"), ("s3",)]
+    for train, test in folds:
+        assert sorted(train.ids + test.ids) == sorted(samples.ids)
+    with pytest.raises(ValueError, match="`groups`"):
+        Samples(samples, groups=["p"] * 6).group_folds()
