@@ -91,7 +91,7 @@ def test_wrong_options(rule):
     scores, labels = _perfect(40)
     with pytest.raises(ValueError, match=r"`sample_weight` must not be given .* Received: weights that differ"):
         ThresholdCalibrator(rule()).fit(scores, labels, np.arange(1, 141))
-    with pytest.raises(ValueError, match="`groups` must have one entry per sample, 140. Received: 1"):
+    with pytest.raises(ValueError, match=r"`groups` must have one entry per sample, 140\. Received: 1"):
         ThresholdCalibrator(rule()).fit(scores, labels, groups=[1])
 
 
