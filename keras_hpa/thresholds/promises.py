@@ -22,9 +22,9 @@ class Precision:
 
     Cuts are tested from a strict one on, each with 10 % more samples than the last, by an exact binomial test that the
     precision is below `at_least`; the last before the first that fails is taken. As the order is fixed, many tests are
-    no more often wrong than one (fixed sequence testing, as Learn then Test has it). The cuts lie at ranks, and the first
-    depends on the number of positives: that promises hold all the same was found by simulation, not proved. Where `fit`
-    is given `groups`, a test counts as many samples as the groups are worth.
+    no more often wrong than one (fixed sequence testing, as Learn then Test has it). The cuts lie at ranks, and the
+    first depends on the number of positives: that promises hold all the same was found by simulation, not proved. Where
+    `fit` is given `groups`, a test counts as many samples as the groups are worth.
 
     With .9 and .95 it takes 29 samples, all of them right, for a test to succeed. A class with fewer positives
     has the flag "promise impossible", one whose tests fail "promise out of reach"; neither is ever predicted, its
