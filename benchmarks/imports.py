@@ -38,9 +38,12 @@ _WITH_KERAS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="processes of each kind")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--without-keras", action="store_true", help="leave out what takes minutes")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
     beside_numpy: dict[str, list[list[float]]] = {statement: [] for statement in _WITHOUT_KERAS}
-    beside_keras: dict[str, list[float]] = {statement: [] for statement in _WITH_KERAS}
+    with_keras = () if arguments.without_keras else _WITH_KERAS
+    beside_keras: dict[str, list[float]] = {statement: [] for statement in with_keras}
     for number in range(rounds + 1):
         for statement, times in beside_numpy.items():
             times.append(run(_WITH_NUMPY.format(statement=statement)))
@@ -52,6 +55,8 @@ def main() -> None:
     for statement, times in beside_numpy.items():
         base, more = np.median(times[1:], axis=0)  # the first reads the modules from the disk
         print(f"| `{statement}` | {more:.3f} | {base:.3f} |")
+    if arguments.without_keras:
+        return
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     print(f"\n| With Keras ({backend}) | seconds of the processor |\n| --- | ---: |")
     for statement, once in beside_keras.items():
