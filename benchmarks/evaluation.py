@@ -12,6 +12,7 @@ from collections import defaultdict
 
 import numpy as np
 from simulated_classes import SimulatedClasses
+from simulated_scores import simulate_network
 
 from keras_hpa import ThresholdCalibrator
 from keras_hpa.evaluation import compare, evaluate
@@ -83,6 +84,29 @@ def promises(rule, classes, num_draws, num_samples=1000):
     return np.mean(made), np.sum(broken) / max(count, 1), predicted / possible if possible else np.nan
 
 
+def promises_of_networks(rule, num_networks, num_samples=1000):
+    """As `promises`, of precision, on networks that are wrong at the top too, as real ones are."""
+    cuts = 1 / (1 + np.exp(-np.linspace(-12, 12, 600)))
+    made = broken = 0
+    predicted = possible = 0.0
+    for number in range(num_networks):
+        network = simulate_network(number)
+        num_classes = len(network.prevalence)
+        rates = np.array([network.rates(np.full(num_classes, cut)) for cut in cuts])
+        true, false = rates[:, 0], rates[:, 1]
+        good = true >= rule.at_least * (true + false)
+        best = np.where(good.any(axis=0), true[good.argmax(axis=0), np.arange(num_classes)], 0)
+        for draw in range(5):
+            scores, labels = network.sample(num_samples, np.random.default_rng([number, draw]))
+            thresholds = ThresholdCalibrator(rule).fit(scores, labels).thresholds_
+            promised = np.isfinite(thresholds)
+            tp, fp = network.rates(np.where(promised, thresholds, 0.5))
+            made += promised.sum()
+            broken += (promised & (tp < rule.at_least * (tp + fp))).sum()
+            predicted, possible = predicted + tp[promised].sum(), possible + best[promised].sum()
+    return made, broken / made, predicted / possible
+
+
 def speed():
     """Seconds for 11,702 samples of 28 classes with 1,000 draws."""
     classes = SimulatedClasses(np.geomspace(0.4, 0.001, 28), np.full(28, 2.0), group_size=5)
@@ -120,6 +144,9 @@ def main():
         for name, size, alike in (("independent rows", 1, 0), ("a little alike", 5, 0.2), ("much alike", 5, 0.8)):
             made, broken, share = promises(rule, SimulatedClasses(*steps, size, alike), draws)
             print(f"{type(rule).__name__:10} {name:20} {made:.3f}  {broken:.3f}  {share:.3f}")
+    for at_least in (0.8, 0.9):
+        made, broken, share = promises_of_networks(Precision(at_least=at_least), draws // 4)
+        print(f"Precision({at_least}) on {draws // 4} simulated networks: {made} made  {broken:.3f}  {share:.3f}")
     print("\n11,702 samples, 28 classes, 1,000 draws: evaluate {:.1f} s, compare {:.1f} s".format(*speed()))
 
 

@@ -51,6 +51,11 @@ class SimulatedNetwork:
 
     def f1(self, thresholds: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """The F1 of each class that `score >= threshold` has on endless data."""
+        tp, fp = self.rates(thresholds)
+        return 2 * tp / (self.prevalence + tp + fp)
+
+    def rates(self, thresholds: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """What share of endless data are true and false positives of `score >= threshold`, for each class."""
         with np.errstate(divide="ignore"):
             t = np.clip(np.asarray(thresholds, np.float64), 0, None)
             logits = np.where(t >= 1, np.inf, np.log(t) - np.log1p(-np.minimum(t, 1 - 1e-16)))
@@ -59,8 +64,7 @@ class SimulatedNetwork:
         above = self.shares * norm.sf((latent - self.means) / self.spreads)
         found, mistaken = above[:2].sum(axis=0), above[2:].sum(axis=0)
         found, mistaken = (part + 0.3 * self.broken * ((t <= 1) - part) for part in (found, mistaken))
-        tp, fp = self.prevalence * found, (1 - self.prevalence) * mistaken
-        return 2 * tp / (self.prevalence + tp + fp)
+        return self.prevalence * found, (1 - self.prevalence) * mistaken
 
 
 def simulate_network(seed: int) -> SimulatedNetwork:

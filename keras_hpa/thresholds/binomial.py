@@ -22,7 +22,7 @@ def effective_size(
 
     Example:
         >>> round(effective_size(np.array([5.0, 0.0] * 20), np.full(40, 5.0), 0.975))
-        38
+        37
 
     References:
         Korn & Graubard, Confidence intervals for proportions with small expected number of positive counts estimated
