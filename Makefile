@@ -75,8 +75,14 @@ docs-test: docs
 check: lint type docs test test-backends wheel
 
 # Benchmarks; those that need real data read the folder named by KERAS_HPA_DATA.
-bench-imports bench-loading bench-losses bench-metrics bench-models: .venv/dev
+bench-imports bench-losses bench-metrics bench-models: .venv/dev
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
+
+bench-loading: .venv/dev
+	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/loading_formats.py
+	$(BIN)/python benchmarks/shuffled_fit.py
+	$(BIN)/python benchmarks/first_batch.py
 
 bench-evaluation: .venv/dev
 	$(BIN)/python benchmarks/evaluation.py

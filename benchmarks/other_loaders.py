@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import shared_memory
 from pathlib import Path
 
@@ -56,20 +56,19 @@ def make_torch_loader(paths: list[list[str]]) -> object | None:
 
 
 class Floor:
-    """Nothing but decoding, with the fastest decoder, in one process per core, into shared memory of a few batches."""
+    """Nothing but decoding, by `decode(sample, out)`, in one process per core, into shared memory of a few batches."""
 
-    def __init__(self, paths: list[list[str]], dtype: type):
-        self.num_samples = len(paths)
+    def __init__(self, samples: list, dtype: type, shape: tuple[int, ...] = SHAPE, decode: Callable | None = None):
+        self.num_samples = len(samples)
         # What is written is overwritten in turn, as a loop over batches would: otherwise pages are paid for, not PNGs.
-        rows = 4 * BATCH
-        self.memory = shared_memory.SharedMemory(
-            create=True, size=rows * int(np.prod(SHAPE)) * np.dtype(dtype).itemsize
-        )
+        self.shape = (4 * BATCH, *shape)
+        size = int(np.prod(self.shape)) * np.dtype(dtype).itemsize
+        self.memory = shared_memory.SharedMemory(create=True, size=size)
         context = multiprocessing.get_context("fork")
         self.start, self.end = context.Barrier(NUM_CORES + 1), context.Barrier(NUM_CORES + 1)
         for core in range(NUM_CORES):
-            arguments = (self.memory.name, paths, rows, dtype, core, self.start, self.end)
-            context.Process(target=decode_forever, args=arguments, daemon=True).start()
+            arguments = (core, samples, dtype, decode or decode_pngs)
+            context.Process(target=self._decode_forever, args=arguments, daemon=True).start()
 
     def read(self) -> int:
         self.start.wait()
@@ -80,23 +79,26 @@ class Floor:
         self.memory.close()
         self.memory.unlink()
 
+    def _decode_forever(self, core: int, samples: list, dtype: type, decode: Callable) -> None:
+        images = np.ndarray(self.shape, dtype, buffer=self.memory.buf)
+        while True:
+            self.start.wait()
+            for index in range(core, len(samples), NUM_CORES):
+                decode(samples[index], images[index % len(images)])
+            self.end.wait()
 
-def decode_forever(name, paths, rows, dtype, core, start, end) -> None:
+
+def decode_pngs(paths: list[str], image: np.ndarray) -> None:
+    """By the fastest decoder, a channel from each file."""
     from kornia_rs import io
 
-    memory = shared_memory.SharedMemory(name)
-    images = np.ndarray((rows, *SHAPE), dtype, buffer=memory.buf)
-    while True:
-        start.wait()
-        for index in range(core, len(paths), NUM_CORES):
-            for channel, path in enumerate(paths[index]):
-                with open(path, "rb") as file:
-                    image = io.decode_image_png_u8(file.read(), SHAPE[:2], "mono")[..., 0]
-                if dtype is np.uint8:
-                    images[index % rows, ..., channel] = image
-                else:
-                    np.divide(image, np.float32(255), out=images[index % rows, ..., channel])
-        end.wait()
+    for channel, path in enumerate(paths):
+        with open(path, "rb") as file:
+            values = io.decode_image_png_u8(file.read(), image.shape[:2], "mono")[..., 0]
+        if image.dtype == np.uint8:
+            image[..., channel] = values
+        else:
+            np.divide(values, np.float32(255), out=image[..., channel])
 
 
 def copied_batches(path: Path, num_samples: int) -> Iterator[np.ndarray]:
