@@ -70,7 +70,8 @@ def load_table(
             words; "auto" for the one of ; | , that occurs.
         class_names: the names of the classes, in order. Unless given, those that occur, in alphabetical order.
         num_classes: how many classes there are, where labels are numbers.
-        allow_empty: what an empty cell of labels is: `False` for an error, `True` for no label, "unknown".
+        allow_empty: what an empty cell of labels is, or one with NA, N/A, NaN or null: `False` for an error, `True` for
+            no label, "unknown".
         leave_out: rows, counted from 0 below the header, or ids, that are not loaded.
         missing: what becomes of a sample that has not all its files or no row: "error", "zeros" for dark images in
             place of a channel's, "drop" to leave it out, which the log tells.

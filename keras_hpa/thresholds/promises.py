@@ -43,7 +43,7 @@ class Precision:
         >>> scores = np.linspace(0.1, 0.4, 120).reshape(-1, 1) + 0.5 * labels
         >>> calibrator = ThresholdCalibrator(Precision(at_least=0.9, confidence=0.95)).fit(scores, labels)
         >>> calibrator.thresholds_.round(2).tolist(), calibrator.flags_
-        ([0.5], [()])
+        ([0.39], [()])
 
     References:
         Angelopoulos, Bates, Candès, Jordan & Lei, Learn then Test: calibrating predictive algorithms to achieve risk
