@@ -22,6 +22,9 @@ import numpy.typing as npt
 
 from keras_hpa.data.read_ahead import ReadAhead
 
+_NUM_FETCHED = 2
+"""How many batches Keras fetches to look at their shapes; they are kept for when it begins and asks for them again."""
+
 
 class CurrentEpoch:
     """The epoch that a sequence is in, known to its readings too."""
@@ -48,6 +51,7 @@ class Reading(keras.utils.PyDataset):
         self._batches = batches
         self._is_training = False
         self._has_rehearsed = False
+        self._fetched: dict[tuple[int, int], Any] | None = {}
         self._epoch = self._times_set = self._num_read = self._num_steps = 0
         self._end: weakref.finalize | None = None
         self._follow()
@@ -56,7 +60,16 @@ class Reading(keras.utils.PyDataset):
         return self._batches.length
 
     def __getitem__(self, index: int) -> Any:
-        return self._batches.get(self._epoch, index)
+        fetched, place = self._fetched, (self._epoch, index)
+        if fetched is None or index >= _NUM_FETCHED:
+            self._fetched = None  # Keras has begun
+            return self._batches.get(*place)
+        if place in fetched:
+            return fetched.pop(place)
+        batch = self._batches.get(*place)
+        if len(fetched) < _NUM_FETCHED and not self._has_rehearsed:
+            fetched[place] = batch
+        return batch
 
     def on_epoch_begin(self) -> None:
         call, iterator = _innermost_call()
@@ -74,6 +87,7 @@ class Reading(keras.utils.PyDataset):
     def on_epoch_end(self) -> None:
         is_rehearsal, self._has_rehearsed = not self._has_rehearsed, True
         if not self._is_training:
+            self._fetched = None
             self._batches.forget()
         elif not is_rehearsal and self._times_set == self._current.times_set:
             # With `steps_per_epoch` an epoch of Keras is a part of one of ours; Keras lets none of it out.
