@@ -94,22 +94,22 @@ def load_folder(
         >>> folder.cleanup()
     """
     request = Request(
-        pattern,
-        channels,
-        label_columns,
-        id_column,
-        groups,
-        key,
-        separator,
-        class_names,
-        num_classes,
-        allow_empty,
-        leave_out,
-        missing,
-        project,
-        scene,
-        delimiter,
-        encoding,
+        pattern=pattern,
+        channels=channels,
+        label_columns=label_columns,
+        id_column=id_column,
+        groups=groups,
+        key=key,
+        separator=separator,
+        class_names=class_names,
+        num_classes=num_classes,
+        allow_empty=allow_empty,
+        leave_out=leave_out,
+        missing=missing,
+        project=project,
+        scene=scene,
+        delimiter=delimiter,
+        encoding=encoding,
     )
     options = request.given()
     if separator == " ":

@@ -69,12 +69,12 @@ def samples_of_table(
                 f"`root` must be given where `table` is no file, as in {call.rooted('images')}. Received: None"
             )
         root = Path(table).parent
-    return make_samples(opened, Path(root), request, id_format=id_format)
+    return _make_samples(opened, Path(root), request, id_format=id_format)
 
 
-def make_samples(table: Table, root: Path, request: Request, *, id_format: str | None = None) -> Samples:
+def _make_samples(table: Table, root: Path, request: Request, *, id_format: str | None = None) -> Samples:
     """Makes samples of the rows of a table, or of the files in a folder, each with its row."""
-    check_missing(request.missing)
+    _check_missing(request.missing)
     pattern = None if request.pattern is None else FilePattern(request.pattern)
     columns = find_columns(table, pattern, request)
     table = _without_ids(table, row_ids(table, columns, pattern, root), request, columns.is_searched)
@@ -82,7 +82,7 @@ def make_samples(table: Table, root: Path, request: Request, *, id_format: str |
     if columns.is_searched and pattern is not None:
         table.ids = ids if callable(columns.keys) else None
         found = find_samples(root, pattern, request.channels, table.call, project=request.project, id_format=id_format)
-        found = complete(found, request, table.call)
+        found = _complete(found, request, table.call)
         rows = find_rows(table, ids, columns, found, request.missing)
         _tell([sample.id for sample, row in zip(found.samples, rows, strict=True) if row is None], "row")
         found.samples = [sample for sample, row in zip(found.samples, rows, strict=True) if row is not None]
@@ -107,21 +107,21 @@ def make_samples(table: Table, root: Path, request: Request, *, id_format: str |
         groups = None if groups is None else [groups[row] for row in kept]
     is_plain = pattern is not None and pattern.is_plain and not isinstance(request.channels, Mapping)
     channels = None if columns.paths is not None else request.channels
-    source = source_of(root, ids, channels, paths, request, pattern.text if is_plain and pattern is not None else None)
+    source = _source_of(root, ids, channels, paths, request, pattern.text if is_plain and pattern is not None else None)
     metadata = {name: [cells[row] for row in kept] for name, cells in table.columns.items() if name not in columns.used}
     return Samples(source, labels, class_names=class_names, groups=groups, metadata=metadata)
 
 
 def samples_of_folder(root: Path, request: Request, call: Call, *, id_format: str | None = None) -> Samples:
     """Makes samples of the files in a folder, of which their names alone tell."""
-    check_missing(request.missing)
+    _check_missing(request.missing)
     for name in ("label_columns", "id_column", "key", "delimiter", "encoding"):
         if getattr(request, name) is not None:
             raise ValueError(f"`{name}` must be left out where there is no table. Received: {getattr(request, name)!r}")
     found = find_samples(
         root, FilePattern(request.pattern), request.channels, call, project=request.project, id_format=id_format
     )
-    found = complete(found, request, call)
+    found = _complete(found, request, call)
     names = found.samples[0].fields if found.samples else {}
     columns = {name: [sample.fields[name] for sample in found.samples] for name in names}
     columns = {name: cells for name, cells in columns.items() if name == "label" or any(cells)}
@@ -135,12 +135,12 @@ def samples_of_folder(root: Path, request: Request, call: Call, *, id_format: st
     )
 
 
-def check_missing(missing: str) -> None:
+def _check_missing(missing: str) -> None:
     if missing not in ("error", "zeros", "drop"):
         raise ValueError(f"`missing` must be 'error', 'zeros' or 'drop'. Received: {missing!r}")
 
 
-def complete(found: Found, request: Request, call: Call) -> Found:
+def _complete(found: Found, request: Request, call: Call) -> Found:
     """Refuses or drops samples that lack a channel, and drops those that are left out."""
     left_out = {one for one in request.leave_out if isinstance(one, str)}
     lacking = {name: channels for name, channels in found.lacking.items() if name not in left_out}
@@ -162,7 +162,7 @@ def complete(found: Found, request: Request, call: Call) -> Found:
     return Found(found.channels, samples, lacking if request.missing == "zeros" else {})
 
 
-def source_of(
+def _source_of(
     root: Path,
     ids: Sequence[str],
     channels: Any,
@@ -200,15 +200,10 @@ def _joined(table: Table, columns: Columns, root: Path, found: Found, rows: Sequ
     taken = {name: cells for name, cells in of_rows.items() if name not in columns.used and name not in keys}
     channels = request.channels if found.channels is None or "" in files else found.channels
     return Samples(
-        source_of(root, ids, channels, files, request),
+        _source_of(root, ids, channels, files, request),
         None if labels is None else labels[rows],
         class_names=class_names,
-        groups=_groups(
-            table,
-            request.groups,
-            {**taken, **{n: [c[r] for r in rows] for n, c in table.columns.items()}, **said},
-            rows,
-        ),
+        groups=_groups(table, request.groups, {**of_rows, **said}, rows),
         metadata={**taken, **said},
     )
 
@@ -292,13 +287,11 @@ def _would_be(found: Found, sample_id: str, channel: str) -> str:
     sample = next(sample for sample in found.samples if sample.id == sample_id)
     for other in found.samples:
         if {channel, *sample.files} <= other.files.keys():
-            texts = [(files if isinstance(files, str) else files[0]) for files in (other.files[channel],)]
-            known = next(iter(sample.files))
-            mine, theirs = sample.files[known], other.files[known]
-            if isinstance(mine, str) and isinstance(theirs, str):
+            path, beside = other.files[channel], next(iter(sample.files.values()))
+            if isinstance(path, str) and isinstance(beside, str):
                 for name in sample.fields:
-                    texts.append(texts[-1].replace(other.fields[name], sample.fields[name]))
-                return f", such as {texts[-1]!r}"
+                    path = path.replace(other.fields[name], sample.fields[name])
+                return f", such as {path!r}"
     return ""
 
 

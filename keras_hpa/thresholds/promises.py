@@ -17,7 +17,17 @@ _START, _LATEST, _GROWTH = 0.4, 4, 1.1
 
 
 @dataclass(frozen=True)
-class Precision:
+class _Promise:
+    at_least: float = 0.9
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        _check_between("at_least", self.at_least)
+        _check_between("confidence", self.confidence)
+
+
+@dataclass(frozen=True)
+class Precision(_Promise):
     """Promises a precision per class on new data of the same source: at least so much, with this confidence.
 
     Cuts are tested from a strict one on, each with 10 % more samples than the last, by an exact binomial test that the
@@ -49,13 +59,6 @@ class Precision:
         Angelopoulos, Bates, Candès, Jordan & Lei, Learn then Test: calibrating predictive algorithms to achieve risk
         control, 2021 (arXiv:2110.01052).
     """
-
-    at_least: float = 0.9
-    confidence: float = 0.95
-
-    def __post_init__(self) -> None:
-        _check_between("at_least", self.at_least)
-        _check_between("confidence", self.confidence)
 
     def find_thresholds(self, classes: Sequence[ClassScores]) -> npt.NDArray[np.float64]:
         """Returns one threshold per class, in the unit of the scores; infinity where nothing can be promised."""
@@ -91,7 +94,7 @@ class Precision:
 
 
 @dataclass(frozen=True)
-class Recall:
+class Recall(_Promise):
     """Promises a recall per class on new data of the same source: at least so much, with this confidence.
 
     The threshold is the highest at which an exact binomial test on the positives says so; recall only falls as the
@@ -120,13 +123,6 @@ class Recall:
         Wilks, Determination of sample sizes for setting tolerance limits, Annals of Mathematical Statistics 1941.
     """
 
-    at_least: float = 0.9
-    confidence: float = 0.95
-
-    def __post_init__(self) -> None:
-        _check_between("at_least", self.at_least)
-        _check_between("confidence", self.confidence)
-
     def find_thresholds(self, classes: Sequence[ClassScores]) -> npt.NDArray[np.float64]:
         """Returns one threshold per class, in the unit of the scores."""
         return np.array([self._threshold(one)[0] for one in classes])
@@ -148,7 +144,7 @@ class Recall:
 
 
 def _p_value(
-    rule: Precision | Recall,
+    rule: _Promise,
     part: Any,
     whole: Any,
     groups: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None,
@@ -159,12 +155,12 @@ def _p_value(
     return at_least_by_chance(part / whole * size, size, rule.at_least) if whole else 1.0
 
 
-def _fewest(rule: Precision | Recall) -> int:
+def _fewest(rule: _Promise) -> int:
     """How many must be right, none being wrong, for the test to succeed."""
     return int(np.ceil(np.log(1 - rule.confidence) / np.log(rule.at_least) - 1e-9))
 
 
-def _flags(rule: Precision | Recall, scores: ClassScores, failed: bool) -> tuple[str, ...]:
+def _flags(rule: _Promise, scores: ClassScores, failed: bool) -> tuple[str, ...]:
     if not failed:
         return ()
     return ("promise impossible",) if scores.num_positives < _fewest(rule) else ("promise out of reach",)
