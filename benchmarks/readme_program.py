@@ -3,9 +3,9 @@
     python benchmarks/readme_program.py --seeds 0 1 2
 
 After every epoch it prints macro-F1 on the validation samples as `fit` logs it, and what the same weights score once
-`reestimate_batch_norm` has taken their statistics again from 40 batches; the statistics are then put back. At the end: macro-F1 at
-thresholds that were fitted on other samples (`cross_fit`), and how long the program ran without what was added here.
-The drawings of the first seed serve the others too.
+`reestimate_batch_norm` has taken their statistics again from 40 batches; the statistics are then put back. At the end:
+macro-F1 at thresholds that were fitted on other samples (`cross_fit`), and how long the program ran without what was
+added here. The drawings of the first seed serve the others too.
 """
 
 import argparse
