@@ -3,6 +3,7 @@ from . import callbacks as callbacks
 from . import data as data
 from . import evaluation as evaluation
 from . import explanation as explanation
+from . import export as export
 from . import f_beta as f_beta
 from . import gapnet_pl as gapnet_pl
 from . import graphs as graphs

@@ -33,6 +33,7 @@ _ROOMS = (
     "callbacks",
     "plots",
     "report",
+    "export",
 )
 _FILES = sorted(path for path in _PACKAGE.rglob("*.py") if path != _PACKAGE / "__init__.py")
 _ROOM_STUBS = sorted(_PACKAGE.glob("*/__init__.pyi"))

@@ -1,0 +1,1 @@
+from .onnx import onnx as onnx
