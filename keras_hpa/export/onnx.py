@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,19 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 import keras_hpa
+from keras_hpa.export.convert import convert
 from keras_hpa.files import replacing
+from keras_hpa.graphs import FoldedModel
 from keras_hpa.layers import ScaleIntegers
 
 if TYPE_CHECKING:
     from keras_hpa.thresholds import ThresholdCalibrator
 
-_NEEDED = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"}
 _ANY_SIZE = 64  # pixels a side of the images that are tried where the network takes any size
 _TOLERANCE = 1e-4
 
 
 def onnx(
-    model: keras.Model,
+    model: keras.Model | FoldedModel,
     path: str | os.PathLike[str],
     calibrator: ThresholdCalibrator | None = None,
     *,
@@ -44,12 +43,12 @@ def onnx(
     names of channels and classes, the thresholds, the pixel size and versions, each as JSON. Before it appears it is
     run by ONNX Runtime on random images, one batch of two and one of three, beside Keras.
 
-    Needs `pip install "keras-hpa[export]"`. Torch gives the file the height and width of the model, or of 64 pixels
-    where it takes any; TensorFlow and JAX keep what the model takes.
+    Needs `pip install "keras-hpa[export]"`. TensorFlow converts, in a process of its own where the model runs on JAX or
+    Torch: layers of your own must then be ones that TensorFlow can run too.
 
     Args:
         model: a model with one input of shape `(batch, height, width, channels)` and one output of shape
-            `(batch, classes)`: scores as `calibrator` was fitted to.
+            `(batch, classes)`: scores as `calibrator` was fitted to. Or what `fold_batch_norm` made of it.
         path: where to write, a name that ends in `.onnx`.
         calibrator: a fitted calibrator, whose `predict` is the output `labels`.
         input_dtype: an integer type of the images that the file takes where the model takes floats from 0 to 1, such as
@@ -72,17 +71,14 @@ def onnx(
     path = Path(path)
     if path.suffix.lower() != ".onnx":
         raise ValueError(f'`path` must end in ".onnx". Received: {os.fspath(path)!r}')
+    model = model.model if isinstance(model, FoldedModel) else model
     _check_model(model)
     about = _metadata(model, calibrator, channels, class_names, pixel_size)
     whole = _whole(model, calibrator, input_dtype, max_value)
     images = [_random_images(whole, seed, 2 + seed) for seed in range(2)]
     expected = [_outputs(whole(batch)) for batch in images]  # Keras writes no model that was never called
     with replacing(path) as temporary:
-        signature = None
-        if keras.backend.backend() == "torch":  # which fixes every size but the batch's
-            signature = [keras.InputSpec(shape=(None, *images[0].shape[1:]), dtype=images[0].dtype.name, name="images")]
-        with contextlib.redirect_stdout(io.StringIO()):  # the converters'
-            whole.export(temporary, format="onnx", verbose=False, input_signature=signature)
+        convert(whole, temporary)
         file = library.load(temporary)
         _rename(file, ["images"], ["probabilities", "labels"][: len(expected[0])])
         library.helper.set_model_props(file, {key: json.dumps(value) for key, value in about.items()})
@@ -93,7 +89,7 @@ def onnx(
 
 
 def _libraries() -> tuple[Any, Any]:
-    names = ["onnx", "onnxruntime", _NEEDED[keras.backend.backend()]]
+    names = ["onnx", "onnxruntime", "tf2onnx"]
     try:
         library, runtime, _ = [importlib.import_module(name) for name in names]
     except ImportError as error:
@@ -104,8 +100,9 @@ def _libraries() -> tuple[Any, Any]:
 
 
 def _check_model(model: keras.Model) -> None:
-    if not isinstance(model, keras.Model) or len(model.inputs or ()) != 1 or len(model.outputs) != 1:
-        received = type(model).__name__ if not isinstance(model, keras.Model) else f"{model.name!r}"
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if not isinstance(model, keras.Model) or not inputs or not outputs or len(inputs) != 1 or len(outputs) != 1:
+        received = f"{model.name!r}" if isinstance(model, keras.Model) else type(model).__name__
         raise ValueError(f"`model` must be a Keras model of one input and one output. Received: {received}")
     if len(model.input_shape) != 4 or len(model.output_shape) != 2:
         raise ValueError(
@@ -196,7 +193,9 @@ def _compare(
 ) -> None:
     difference = float(np.abs(found[0] - expected[0]).max())
     if not difference <= _TOLERANCE:
-        raise RuntimeError(f"{os.fspath(path)!r} must give the model's scores. Received: scores that differ by {difference:.2g}")
+        raise RuntimeError(
+            f"{os.fspath(path)!r} must give the model's scores. Received: scores that differ by {difference:.2g}"
+        )
     if calibrator is not None:
         # ONNX Runtime's own scores through the thresholds: what differs then is the labels' doing.
         labels = calibrator.predict(found[0].astype(np.float64))
