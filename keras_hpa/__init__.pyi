@@ -53,6 +53,7 @@ from .labels import parse_labels as parse_labels
 from .layers import ChannelMixer as ChannelMixer
 from .layers import ImageStandardization as ImageStandardization
 from .layers import PercentileNormalization as PercentileNormalization
+from .layers import PixelSize as PixelSize
 from .layers import ScaleIntegers as ScaleIntegers
 from .layers import WarmUpBatchNormalization as WarmUpBatchNormalization
 from .losses import AsymmetricLoss as AsymmetricLoss

@@ -19,6 +19,7 @@ from .resizing import check_image_size as check_image_size
 from .samples import Samples as Samples
 from .sampling import RareLabels as RareLabels
 from .source import Source as Source
+from .source import pixel_size_of as pixel_size_of
 from .source import select_channels as select_channels
 from .source import subset as subset
 from .splits import number_groups as number_groups

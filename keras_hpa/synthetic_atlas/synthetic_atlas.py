@@ -129,6 +129,11 @@ class SyntheticAtlas:
             noise=np.random.default_rng([self.seed, index, height, width]),
         )
 
+    def pixel_size(self, index: int) -> float:
+        """Gives the micrometres that a pixel spans."""
+        self._check_index(index)
+        return FIELD / max(self.image_size)
+
     def masks(self, index: int) -> dict[str, npt.NDArray[np.bool_]]:
         """The compartments that were drawn in a sample, as boolean masks of shape `(height, width)`.
 
