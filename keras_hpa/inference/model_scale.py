@@ -15,7 +15,8 @@ _NUM_CHECKED = 8
 
 def warn_of_scale(models: Sequence[keras.Model], sequence: MultiChannelSequence) -> None:
     """Warns once where images are more than a fifth off the scale that a model records; looks at a few samples."""
-    recorded = {size for model in models for size in _recorded(model)}
+    recorded = {size for model in models for size in _recorded(model, PixelSize)}
+    recorded |= {size for model in models for size in _recorded(model, GapNetPLPreprocessing) if not recorded}
     if not recorded or not len(sequence.source):
         return
     for index in np.unique(np.linspace(0, len(sequence.source) - 1, _NUM_CHECKED).astype(int)).tolist():
@@ -31,8 +32,8 @@ def warn_of_scale(models: Sequence[keras.Model], sequence: MultiChannelSequence)
                 return
 
 
-def _recorded(model: keras.Model) -> Iterator[float]:
+def _recorded(model: keras.Model, kind: type[keras.layers.Layer]) -> Iterator[float]:
     for layer in getattr(model, "layers", ()):
-        if isinstance(layer, (GapNetPLPreprocessing, PixelSize)):
+        if isinstance(layer, kind):
             yield float(layer.micrometres)
-        yield from _recorded(layer)
+        yield from _recorded(layer, kind)
