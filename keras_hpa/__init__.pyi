@@ -20,11 +20,17 @@ from .callbacks import CrossFittedMacroF1 as CrossFittedMacroF1
 from .callbacks import ReduceLR as ReduceLR
 from .callbacks import TrainingBackup as TrainingBackup
 from .data import ArraySource as ArraySource
+from .data import ChannelDropout as ChannelDropout
 from .data import ChannelFiles as ChannelFiles
 from .data import ChannelGain as ChannelGain
+from .data import ChannelShift as ChannelShift
 from .data import ChannelStacks as ChannelStacks
 from .data import MultiChannelSequence as MultiChannelSequence
 from .data import PackedSource as PackedSource
+from .data import RandomAffine as RandomAffine
+from .data import RandomBlur as RandomBlur
+from .data import RandomCrop as RandomCrop
+from .data import RandomNoise as RandomNoise
 from .data import RareLabels as RareLabels
 from .data import Samples as Samples
 from .data import Source as Source

@@ -1,5 +1,6 @@
 from .array_source import ArraySource as ArraySource
 from .augmentation import ChannelGain as ChannelGain
+from .channel_dropout import ChannelDropout as ChannelDropout
 from .channel_files import ChannelFiles as ChannelFiles
 from .channel_stacks import ChannelStacks as ChannelStacks
 from .dihedral import SYMMETRIES as SYMMETRIES
@@ -8,6 +9,11 @@ from .dihedral import inverse_symmetry as inverse_symmetry
 from .folders import load_folder as load_folder
 from .folders import load_kaggle as load_kaggle
 from .folders import write_submission as write_submission
+from .geometric_augmentation import ChannelShift as ChannelShift
+from .geometric_augmentation import RandomAffine as RandomAffine
+from .geometric_augmentation import RandomCrop as RandomCrop
+from .intensity_augmentation import RandomBlur as RandomBlur
+from .intensity_augmentation import RandomNoise as RandomNoise
 from .load_table import load_table as load_table
 from .multi_channel_sequence import MultiChannelSequence as MultiChannelSequence
 from .near_duplicates import near_duplicate_groups as near_duplicate_groups
