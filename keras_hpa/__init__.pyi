@@ -35,10 +35,12 @@ from .data import RareLabels as RareLabels
 from .data import Samples as Samples
 from .data import Source as Source
 from .data import SourceReport as SourceReport
+from .data import ZarrImages as ZarrImages
 from .data import apply_symmetry as apply_symmetry
 from .data import inverse_symmetry as inverse_symmetry
 from .data import load_folder as load_folder
 from .data import load_kaggle as load_kaggle
+from .data import load_ome_zarr as load_ome_zarr
 from .data import load_table as load_table
 from .data import near_duplicate_groups as near_duplicate_groups
 from .data import select_channels as select_channels

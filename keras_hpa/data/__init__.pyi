@@ -14,6 +14,7 @@ from .geometric_augmentation import RandomAffine as RandomAffine
 from .geometric_augmentation import RandomCrop as RandomCrop
 from .intensity_augmentation import RandomBlur as RandomBlur
 from .intensity_augmentation import RandomNoise as RandomNoise
+from .load_ome_zarr import load_ome_zarr as load_ome_zarr
 from .load_table import load_table as load_table
 from .multi_channel_sequence import MultiChannelSequence as MultiChannelSequence
 from .near_duplicates import near_duplicate_groups as near_duplicate_groups
@@ -35,3 +36,4 @@ from .table_files import needs as needs
 from .validate import SourceReport as SourceReport
 from .validate import validate as validate
 from .write_kaggle_folder import write_kaggle_folder as write_kaggle_folder
+from .zarr_images import ZarrImages as ZarrImages

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import tifffile
 
 _MICROMETRES = {"m": 1e6, "cm": 1e4, "mm": 1e3, "nm": 1e-3, "pm": 1e-6, "inch": 25400.0}
+_MICROMETRES |= {"meter": 1e6, "centimeter": 1e4, "millimeter": 1e3, "nanometer": 1e-3, "angstrom": 1e-4}
 _MICROMETRES |= dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "micrometre"), 1.0)
 _METAMORPH = re.compile(r'id="spatial-calibration-(x|y|units)"[^>]*?value="([^"]*)"')
 _MOST_DIFFERENCE = 0.01  # of a pixel's sides

@@ -43,6 +43,7 @@ class Request:
     delimiter: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+    opener: Any = None  # finds samples and opens them where they are no files
 
     def given(self) -> dict[str, Any]:
         """The options that are not as they are by default."""
@@ -83,8 +84,7 @@ def _make_samples(table: Table, root: Path, request: Request, *, id_format: str 
     ids = row_ids(table, columns, pattern, root)
     if columns.is_searched and pattern is not None:
         table.ids = ids if callable(columns.keys) else None
-        found = find_samples(root, pattern, request.channels, table.call, project=request.project, id_format=id_format)
-        found = _complete(found, request, table.call)
+        found = _find(root, request, table.call, id_format)
         rows = find_rows(table, ids, columns, found, request.missing)
         _tell([sample.id for sample, row in zip(found.samples, rows, strict=True) if row is None], "row")
         found.samples = [sample for sample, row in zip(found.samples, rows, strict=True) if row is not None]
@@ -123,10 +123,7 @@ def samples_of_folder(root: Path, request: Request, call: Call, *, id_format: st
     for name in ("label_columns", "id_column", "key", "delimiter", "encoding"):
         if getattr(request, name) is not None:
             raise ValueError(f"`{name}` must be left out where there is no table. Received: {getattr(request, name)!r}")
-    found = find_samples(
-        root, FilePattern(request.pattern), request.channels, call, project=request.project, id_format=id_format
-    )
-    found = _complete(found, request, call)
+    found = _find(root, request, call, id_format)
     names = found.samples[0].fields if found.samples else {}
     columns = {name: [sample.fields[name] for sample in found.samples] for name in names}
     columns = {name: cells for name, cells in columns.items() if name == "label" or any(cells)}
@@ -143,6 +140,15 @@ def samples_of_folder(root: Path, request: Request, call: Call, *, id_format: st
 def _check_missing(missing: str) -> None:
     if missing not in ("error", "zeros", "drop"):
         raise ValueError(f"`missing` must be 'error', 'zeros' or 'drop'. Received: {missing!r}")
+
+
+def _find(root: Path, request: Request, call: Call, id_format: str | None) -> Found:
+    """Finds the samples of a folder, each with all its files."""
+    if request.opener is not None:
+        return _complete(request.opener.found, request, call)
+    pattern = FilePattern(request.pattern)
+    found = find_samples(root, pattern, request.channels, call, project=request.project, id_format=id_format)
+    return _complete(found, request, call)
 
 
 def _complete(found: Found, request: Request, call: Call) -> Found:
@@ -204,8 +210,13 @@ def _joined(table: Table, columns: Columns, root: Path, found: Found, rows: Sequ
     of_rows = {name: [cells[row] for row in rows] for name, cells in table.columns.items()}
     taken = {name: cells for name, cells in of_rows.items() if name not in columns.used and name not in keys}
     channels = request.channels if found.channels is None or "" in files else found.channels
+    source = (
+        _source_of(root, ids, channels, files, request)
+        if request.opener is None
+        else request.opener.source(found.samples)
+    )
     return Samples(
-        _source_of(root, ids, channels, files, request),
+        source,
         None if labels is None else labels[rows],
         class_names=class_names,
         groups=groups_of(table, request.groups, {**of_rows, **said}, rows),

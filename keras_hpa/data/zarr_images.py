@@ -1,0 +1,236 @@
+"""A source of OME-Zarr images, on a disk or in a store such as S3."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_hpa.data.framing import check_pixel_size
+from keras_hpa.data.image_content import MAX_BYTES, ImageContent, Unreadable, check_bytes
+from keras_hpa.data.ome_zarr import ImageAbout, open_group, read_about
+from keras_hpa.data.projections import check_project, project_content
+from keras_hpa.data.read_stack import to_channels_last
+from keras_hpa.data.resizing import check_image_size
+from keras_hpa.data.sample_paths import check_names, could_leave
+
+if TYPE_CHECKING:
+    import zarr
+
+_SLACK = 1.01  # sizes of pixels are rounded
+
+
+class ZarrImages:
+    """A source that reads OME-Zarr images, version 0.4 or 0.5, at one level of their pyramids.
+
+    Metadata are read when a sample is read for the first time. Needs `pip install "keras-hpa[zarr]"`, and for a URL
+    fsspec's library of that store, such as `s3fs`. `load_ome_zarr` finds the images of a plate or a folder.
+
+    Args:
+        root: a folder, or a URL such as "s3://bucket/plate.zarr".
+        ids: the samples' ids.
+        paths: for each sample the path of its image below `root`, "" for `root` itself.
+        channels: names of the channels to read, in the order in which they are stacked. Unless given, all that the
+            first image names, or "0", "1", ...
+        level: which level of the pyramids is read; 0, the finest, unless given.
+        max_pixel_size: in place of `level`, the coarsest level whose pixels span at most so many micrometres.
+        min_size: in place of `level`, the coarsest level that is at least so high and wide, or so large on both sides.
+        project: how axes Z and T become images, as `read_stack` takes it.
+        storage_options: what fsspec takes for the store, such as `{"anon": True}`.
+        max_bytes: an image that would take more when decoded is refused before it is.
+
+    Raises:
+        FileNotFoundError: if an image is not there.
+        ImportError: if zarr is not installed.
+        ValueError: if arguments do not fit together, or an image is not as it should be; the message names the sample.
+
+    Example:
+        >>> source = ZarrImages("plate.zarr", ["A01_0"], paths=["A/1/0"], max_pixel_size=0.65)  # doctest: +SKIP
+        >>> source.read(0).shape  # doctest: +SKIP
+        (1080, 1080, 4)
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        ids: Sequence[str],
+        *,
+        paths: Sequence[str],
+        channels: Sequence[str] | None = None,
+        level: int | None = None,
+        max_pixel_size: float | None = None,
+        min_size: int | tuple[int, int] | None = None,
+        project: Mapping[str, str | int] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        max_bytes: int = MAX_BYTES,
+    ):
+        if sum(one is not None for one in (level, max_pixel_size, min_size)) > 1:
+            raise ValueError(
+                "`level`, `max_pixel_size` and `min_size` exclude each other. "
+                f"Received: {level!r}, {max_pixel_size!r}, {min_size!r}"
+            )
+        if level is not None and (isinstance(level, bool) or not isinstance(level, (int, np.integer)) or level < 0):
+            raise ValueError(f"`level` must be a whole number of 0 or more. Received: {level!r}")
+        self.root = os.fspath(root)
+        self.ids = check_names("ids", ids)
+        self.paths = tuple(paths)
+        self.level = level
+        self.max_pixel_size = None if max_pixel_size is None else check_pixel_size(max_pixel_size, "max_pixel_size")
+        self.min_size = None if min_size is None else check_image_size(min_size, name="min_size")
+        self.project = check_project(project)
+        self.storage_options = storage_options
+        self.max_bytes = max_bytes
+        if len(self.paths) != len(self.ids) or any(path and could_leave(path) for path in self.paths):
+            raise ValueError(f"`paths` must be {len(self.ids)} paths below `root`. Received: {self.paths[:5]}")
+        self._begin()
+        if channels is None:
+            if not self.ids:
+                raise ValueError(
+                    "`channels` must be given where there are no samples to read them from. Received: None"
+                )
+            channels = self._names(0)
+        self.channels = check_names("channels", channels)
+        if not self.channels:
+            raise ValueError(f"`channels` must hold one name or more. Received: {channels!r}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"ZarrImages({self.root!r}, {len(self)} samples, channels={self.channels})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
+
+    @property
+    def reads_in_processes(self) -> bool:
+        """Decoding is work for the processor, waiting for a store is not."""
+        return "://" not in self.root
+
+    def select_channels(self, names: Sequence[str]) -> ZarrImages:
+        """Makes the same source with some of its channels; the others are not fetched."""
+        return ZarrImages(
+            self.root,
+            self.ids,
+            paths=self.paths,
+            channels=names,
+            level=self.level,
+            max_pixel_size=self.max_pixel_size,
+            min_size=self.min_size,
+            project=self.project,
+            storage_options=self.storage_options,
+            max_bytes=self.max_bytes,
+        )
+
+    def pixel_size(self, index: int) -> float | None:
+        """Gives the micrometres per pixel of the level that is read of a sample; `None` where it is not said."""
+        return self._guarded(index, lambda: self._about(index)[1].pixel_size(self._level(index)))
+
+    def read(self, index: int) -> npt.NDArray:
+        return self._guarded(index, lambda: self._read(index))
+
+    def _guarded(self, index: int, function: Any) -> Any:
+        where = f"Sample {self.ids[index]!r} ({self.root!r}, {self.paths[index]!r})"
+        try:
+            return function()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{where} must be there. Received: {error}") from None
+        except (Unreadable, ValueError, KeyError, RuntimeError) as error:  # codecs raise what comes
+            raise ValueError(f"{where} cannot be read. Received: {error}") from error
+
+    def _begin(self) -> None:
+        self._known: dict[int, tuple[zarr.Group, ImageAbout]] = {}
+        self._lock = threading.Lock()
+
+    def _about(self, index: int) -> tuple[zarr.Group, ImageAbout]:
+        known = self._known.get(index)
+        if known is None:
+            group = open_group(self.root, self.paths[index], self.storage_options)
+            known = group, read_about(group)
+            with self._lock:
+                self._known[index] = known
+        return known
+
+    def _names(self, index: int) -> tuple[str, ...]:
+        """The channels' names in the order of the file, or their numbers."""
+        group, about = self._guarded(index, lambda: self._about(index))
+        if "C" not in about.axes:
+            return about.names[:1] if about.names else ("0",)
+        count = self._guarded(index, lambda: _array(group, about, 0).shape[about.axes.index("C")])
+        return about.names if about.names and len(about.names) == count else tuple(map(str, range(count)))
+
+    def _level(self, index: int) -> int:
+        group, about = self._about(index)
+        numbers = range(len(about.levels))
+        if self.level is not None:
+            if self.level not in numbers:
+                raise ValueError(f"`level` must lie in 0 to {numbers[-1]}, not {self.level}")
+            return self.level
+        if self.max_pixel_size is not None:
+            sizes = [about.pixel_size(number) for number in numbers]
+            if None in sizes:
+                raise ValueError("`max_pixel_size` needs images that say their unit of length, use `level`")
+            return max((n for n in numbers if (sizes[n] or 0) <= self.max_pixel_size * _SLACK), default=0)
+        if self.min_size is not None:
+            sides = about.axes.index("Y"), about.axes.index("X")
+            for number in reversed(numbers[1:]):
+                shape = _array(group, about, number).shape
+                if all(shape[side] >= wanted for side, wanted in zip(sides, self.min_size, strict=True)):
+                    return number
+        return 0
+
+    def _read(self, index: int) -> npt.NDArray:
+        group, about = self._about(index)
+        array = _array(group, about, self._level(index))
+        names = self._names(index)
+        if not set(self.channels) <= set(names):
+            raise ValueError(f"its channels must hold {self.channels}, but are {names}")
+        wanted = [names.index(name) for name in self.channels]
+        key: list[Any] = []
+        for axis, length in zip(about.axes, array.shape, strict=True):
+            way = self.project.get(axis)
+            chosen = length // 2 if way == "middle" else way
+            is_plane = axis in "ZT" and isinstance(chosen, int)
+            if is_plane and not -length <= int(chosen or 0) < length:
+                raise ValueError(f"`project` must choose a plane of 0 to {length - 1}, not {chosen}")
+            key.append(int(chosen or 0) % length if is_plane else 0 if axis in "ZT" and length == 1 else slice(None))
+        axes = "".join(axis for axis, one in zip(about.axes, key, strict=True) if isinstance(one, slice))
+        shape = [n for n, one in zip(array.shape, key, strict=True) if isinstance(one, slice)]
+        if "C" in axes:
+            shape[axes.index("C")] = len(wanted)
+        check_bytes(tuple(shape), array.dtype, self.max_bytes)
+        if "C" in axes and wanted != list(range(array.shape[about.axes.index("C")])):
+            place = about.axes.index("C")
+            planes = [np.asarray(array[(*key[:place], one, *key[place + 1 :])]) for one in wanted]
+            values = np.stack(planes, axis=axes.index("C"))
+        else:
+            values = np.asarray(array[tuple(key)])
+        image, _ = to_channels_last(project_content(ImageContent(values, axes), self.project), None)
+        if image.dtype.kind == "f" and not np.isfinite(image).all():
+            raise ValueError("it holds NaN or infinity")
+        return image
+
+
+def _array(group: zarr.Group, about: ImageAbout, level: int) -> Any:
+    """Opens a level; refuses what is no array of numbers, and pickled objects, which are never loaded."""
+    try:
+        array: Any = group[about.levels[level].path]
+    except KeyError:
+        raise FileNotFoundError(f"level {about.levels[level].path!r} is missing") from None
+    if not hasattr(array, "dtype"):
+        raise Unreadable(f"level {about.levels[level].path!r} must be an array, not a group")
+    codecs = [getattr(array.metadata, "compressor", None), *(getattr(array.metadata, "filters", None) or ())]
+    if array.dtype.kind not in "iuf" or "pickle" in {getattr(codec, "codec_id", "") for codec in codecs}:
+        raise Unreadable(f"it must hold plain numbers, not {array.dtype}")
+    if array.ndim != len(about.axes) or not math.prod(array.shape):
+        raise Unreadable(f"its shape {array.shape} does not fit its axes {about.axes}")
+    return array
