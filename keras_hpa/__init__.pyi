@@ -27,6 +27,7 @@ from .data import ChannelShift as ChannelShift
 from .data import ChannelStacks as ChannelStacks
 from .data import MultiChannelSequence as MultiChannelSequence
 from .data import PackedSource as PackedSource
+from .data import PlateNormalization as PlateNormalization
 from .data import RandomAffine as RandomAffine
 from .data import RandomBlur as RandomBlur
 from .data import RandomCrop as RandomCrop

@@ -19,6 +19,7 @@ from .load_table import load_table as load_table
 from .multi_channel_sequence import MultiChannelSequence as MultiChannelSequence
 from .near_duplicates import near_duplicate_groups as near_duplicate_groups
 from .packed_source import PackedSource as PackedSource
+from .plate_normalization import PlateNormalization as PlateNormalization
 from .read_image import read_image as read_image
 from .read_stack import read_stack as read_stack
 from .readings import running_fit as running_fit

@@ -174,7 +174,9 @@ def _folder(root: str, storage_options: Mapping[str, Any] | None) -> Found:
             + (f"with {sorted(names)[:5]}" if names else "which is empty or not there")
         )
     with ThreadPoolExecutor(_AT_ONCE) as executor:
-        plates = list(executor.map(lambda name: said_by(open_group(root, name, storage_options)).get("plate"), files))
+        plates: list[Any] = list(
+            executor.map(lambda name: said_by(open_group(root, name, storage_options)).get("plate"), files)
+        )
     if not any(plates):
         return _found([FoundSample(_stem(name), {"id": _stem(name)}, {"": name}) for name in files])
     if not all(plates):

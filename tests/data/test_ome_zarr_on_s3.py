@@ -24,11 +24,10 @@ def store():
     server.stop()
 
 
-@pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_a_plate_in_a_bucket(tmp_path, store, version):
-    write_plate(tmp_path / "plate.zarr", version=version)
+def test_a_plate_in_a_bucket(tmp_path, store):
+    write_plate(tmp_path / "plate.zarr", fields=1)
     files = s3fs.S3FileSystem(**store)
-    bucket = f"screens-{version.replace('.', '-')}"
+    bucket = "screens"
     files.mkdir(bucket)
     files.put(str(tmp_path / "plate.zarr"), f"{bucket}/plate.zarr", recursive=True)
     table = {"well": ["A01", "A02", "B01", "B02"], "moa": ["actin", "tubulin"] * 2}
