@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import imagecodecs
 import numpy as np
 import tifffile
@@ -44,7 +45,7 @@ def main() -> None:
             channels = [f"channel{number}" for number in range(1, NUM_CHANNELS + 1)]
             source = keras_hpa.ChannelStacks(folder, ids, pattern=f"{{id}}.{suffix}", channels=channels)
             batches = keras_hpa.MultiChannelSequence(source, batch_size=BATCH, dtype="source")
-            floor = Floor(paths, np.uint16, images.shape[1:], lambda path, out, read=read: np.copyto(out, read(path)))
+            floor = Floor(paths, np.uint16, images.shape[1:], lambda path, out, read=read: cv2.merge(read(path), out))
             ours, ratios = measure(batches, floor, arguments.passes)
         print(
             f"| {name} | {np.median(ours):,.0f} | {np.median(ratios):.2f} | {ratios.min():.2f} to {ratios.max():.2f} |"
@@ -80,7 +81,7 @@ def tiff(**options: object) -> tuple[Callable, Callable, str]:
     def write(path: Path, image: np.ndarray) -> None:
         tifffile.imwrite(path, np.moveaxis(image, -1, 0), photometric="minisblack", **options)
 
-    return write, lambda path: np.moveaxis(tifffile.imread(path, maxworkers=1), 0, -1), "tif"
+    return write, lambda path: [*tifffile.imread(path, maxworkers=1)], "tif"
 
 
 def gzipped() -> tuple[Callable, Callable, str]:
@@ -89,8 +90,8 @@ def gzipped() -> tuple[Callable, Callable, str]:
         tifffile.imwrite(file, np.moveaxis(image, -1, 0), photometric="minisblack")
         path.write_bytes(gzip.compress(file.getvalue(), compresslevel=6))
 
-    def read(path: Path) -> np.ndarray:
-        return np.moveaxis(tifffile.imread(io.BytesIO(imagecodecs.gzip_decode(path.read_bytes()))), 0, -1)
+    def read(path: Path) -> list[np.ndarray]:
+        return [*tifffile.imread(io.BytesIO(imagecodecs.gzip_decode(path.read_bytes())))]
 
     return write, read, "tif.gz"
 

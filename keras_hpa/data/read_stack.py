@@ -3,12 +3,12 @@
 import os
 from collections.abc import Mapping
 
-import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.image_content import MAX_BYTES, ImageContent, Unreadable
 from keras_hpa.data.projections import project_content
 from keras_hpa.data.read_image import read_content
+from keras_hpa.data.stack_channels import stack_channels
 
 _MOST_CHANNELS = 64  # along an axis that has no name
 _LONGEST_SIDE = 8  # in lengths of the other, of an image whose axes have no names
@@ -88,7 +88,9 @@ def to_channels_last(content: ImageContent, given: str | None) -> tuple[npt.NDAr
         )
     last = array.transpose(axes.index("Y"), axes.index("X"), 3 - axes.index("Y") - axes.index("X"))
     names = content.names if content.names is not None and len(content.names) == last.shape[2] else None
-    return np.ascontiguousarray(last), names
+    if not last.flags.c_contiguous:
+        last = stack_channels([last[..., channel] for channel in range(last.shape[2])])
+    return last, names
 
 
 def _guess_axes(axes: str, shape: tuple[int, ...]) -> str:

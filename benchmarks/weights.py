@@ -1,0 +1,171 @@
+"""What weights know of real cells: a linear probe on HEp-2 cells and the AUC on the real fields of the atlas.
+
+    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py                       the weights in the package
+    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py run.weights.h5 ...    those of other trainings
+    ... --fields-only, --probe-only
+
+The probe: features are frozen, 10, 40 or 200 cells of each of six patterns are learnt by a logistic regression, and
+cells from other blocks of ids are judged: neighbours often come from one specimen. The cells have one stain; the other
+channels stay dark. The fields were never trained on: AUC over the classes with two positives or more, at five sizes.
+"""
+
+import argparse
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+from gapnet_pl import GapNetPL
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from trials import with_error
+
+import keras_hpa
+from keras_hpa.gapnet_pl import to_gapnet_pl_classes
+
+_CELLS_A_CLASS = (10, 40, 200)
+_BLOCK = 50  # ids
+_DRAWS = 5
+_FIELD_SIZES = (96, 128, 192, 256, 384)
+
+
+class Hep2:
+    """4,934 real cells of six patterns in one stain, 80x80 bytes, split by blocks of ids."""
+
+    def __init__(self, root: Path) -> None:
+        with np.load(root / "hep2" / "cells_dev.npz") as cells:
+            self.images, self.labels, self.ids = cells["images"], cells["labels"], cells["ids"]
+
+    def macro_f1(self, features: np.ndarray, num_cells: int, seed: int) -> float:
+        """Of a logistic regression on `num_cells` cells of each class, on the cells of other blocks."""
+        rng = np.random.default_rng(seed)
+        blocks = self.ids // _BLOCK
+        learnt = np.isin(blocks, rng.permutation(np.unique(blocks))[::2])
+        chosen = np.concatenate(
+            [
+                rng.permutation(np.flatnonzero(learnt & (self.labels == label)))[:num_cells]
+                for label in np.unique(self.labels)
+            ]
+        )
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            classifier.fit(features[chosen], self.labels[chosen])
+        return float(f1_score(self.labels[~learnt], classifier.predict(features[~learnt]), average="macro"))
+
+    def probe(self, features: np.ndarray) -> dict[int, list[float]]:
+        """Macro-F1 of each draw by the number of cells a class."""
+        return {num: [self.macro_f1(features, num, seed) for seed in range(_DRAWS)] for num in _CELLS_A_CLASS}
+
+
+def protein_only(images: np.ndarray) -> np.ndarray:
+    """Cells in one stain as fields in four: bytes, everything but the protein dark."""
+    fields = np.zeros((*images.shape, 4), images.dtype)
+    fields[..., keras_hpa.atlas.CHANNELS.index("green")] = images
+    return fields
+
+
+def taps(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Bytes in four channels to the pooled features of a GapNet that takes floats of any size."""
+    features = keras.Model(model.input, model.get_layer("taps").output)
+    return lambda images: features.predict(_scaled(images), batch_size=32, verbose=0)
+
+
+def squeezenet(root: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """SqueezeNet 1.1 with ImageNet's weights, cells enlarged to 160 pixels, three depths averaged: 896 features."""
+    import h5py
+
+    def convolve(x, name, strides=1):
+        kernel, bias = weights[name]["kernel:0"], weights[name]["bias:0"]
+        return keras.ops.relu(keras.ops.conv(x, kernel, strides, "valid" if strides > 1 else "same") + bias)
+
+    def fire(x, number):
+        squeezed = convolve(x, f"fire{number}/squeeze1x1")
+        return keras.ops.concatenate(
+            [convolve(squeezed, f"fire{number}/expand{kind}") for kind in ("1x1", "3x3")], axis=-1
+        )
+
+    weights: dict[str, dict[str, np.ndarray]] = {}
+    with h5py.File(root / "squeezenet" / "squeezenet_1_1_imagenet_notop.h5") as file:
+
+        def keep(path: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):  # conv1/conv1_3/kernel:0, fire2/squeeze1x1/fire2/squeeze1x1_3/kernel:0
+                *layer, kind = path.split("/")
+                weights.setdefault("/".join(layer[: len(layer) // 2]), {})[kind] = item[()]
+
+        file.visititems(keep)
+
+    def features(cells: np.ndarray) -> np.ndarray:
+        large = np.stack([cv2.resize(cell, (160, 160), interpolation=cv2.INTER_LINEAR) for cell in cells])
+        x = np.repeat(large[..., None], 3, -1).astype("float32") - np.float32([103.939, 116.779, 123.68])
+        depths = []
+        x = keras.ops.max_pool(convolve(x, "conv1", 2), 3, 2)
+        for numbers in ((2, 3), (4, 5), (6, 7, 8, 9)):
+            for number in numbers:
+                x = fire(x, number)
+            depths.append(keras.ops.mean(x, (1, 2)))
+            x = keras.ops.max_pool(x, 3, 2)
+        return keras.ops.convert_to_numpy(keras.ops.concatenate(depths, -1))
+
+    return lambda cells: np.concatenate([features(cells[start : start + 64]) for start in range(0, len(cells), 64)])
+
+
+def field_auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    known = labels.sum(0) >= 2
+    return float(roc_auc_score(labels[:, known], scores[:, known], average="macro"))
+
+
+def field_scores(model: keras.Model, images: np.ndarray, size: int) -> np.ndarray:
+    """Scores of real fields at a size, averaged over the eight symmetries."""
+    small = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images])
+    source = keras_hpa.ArraySource(_scaled(small))
+    batches = keras_hpa.MultiChannelSequence(source, batch_size=20, workers=0)
+    return np.asarray(keras_hpa.predict_scores(model, batches, transforms="dihedral", verbose=0))
+
+
+def load(path: str | None) -> keras.Model:
+    return keras_hpa.GapNet((None, None, 4), 28, weights=path)
+
+
+def _scaled(images: np.ndarray) -> np.ndarray:
+    return images.astype(np.float32) / np.float32(255)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", nargs="*", help="weights files of GapNet; else those of the package")
+    parser.add_argument("--probe-only", action="store_true")
+    parser.add_argument("--fields-only", action="store_true")
+    args = parser.parse_args(argv)
+    root = Path(os.environ["KERAS_HPA_DATA"])
+    models = {name: load(name) for name in args.weights or [None]}
+    random = load(None)
+
+    if not args.fields_only:
+        cells = Hep2(root)
+        green = protein_only(cells.images)
+        networks = {name: taps(model)(green) for name, model in ({"random": random} | models).items()}
+        networks["SqueezeNet, ImageNet"] = squeezenet(root)(cells.images)
+        print(f"HEp-2 probe, macro-F1 ({_DRAWS} draws)", *(f"{num} cells" for num in _CELLS_A_CLASS), sep=" | ")
+        for name, features in networks.items():
+            print(name, *map(with_error, cells.probe(features).values()), sep=" | ", flush=True)
+    if not args.probe_only:
+        samples = keras_hpa.load_kaggle(root / "atlas_sample")
+        images = np.stack([samples.read(index) for index in range(len(samples))])
+        print(f"{len(samples)} real fields, macro AUC", *_FIELD_SIZES, sep=" | ")
+        for name, model in models.items():
+            aucs = [field_auc(samples.labels, field_scores(model, images, size)) for size in _FIELD_SIZES]
+            print(name, *(f"{auc:.3f}" for auc in aucs), sep=" | ", flush=True)
+        judge = GapNetPL(root / "gapnet_pl" / "gapnet-pl.ckpt")
+        published = np.stack([judge.predict(image, 512) for image in images])
+        print(f"GapNet-PL at 512, its 13 classes: {field_auc(to_gapnet_pl_classes(samples.labels), published):.3f}")
+
+
+if __name__ == "__main__":
+    main()
