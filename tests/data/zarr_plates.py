@@ -42,9 +42,9 @@ def new_group(root, version="0.4", **options):
     return zarr.open_group(str(root), mode="w", zarr_format=3 if version == "0.5" else 2, **options)
 
 
-def write_plate(root, *, version="0.4", wells=("A/1", "A/2", "B/1", "B/2"), fields=2, planes=1, size=16, **options):
+def write_plate(root, *, version="0.4", wells=("A/1", "A/2", "B/1", "B/2"), fields=2, planes=1, size=16, levels=3):
     """A pixel of channel c in plane z is 1000 x well + 100 x field + 10 x z + c, wells and fields counted from 1 on."""
-    plate = new_group(root, version, **options)
+    plate = new_group(root, version)
     rows, columns = (sorted({well.split("/")[n] for well in wells}) for n in (0, 1))
     said = {"rows": [{"name": name} for name in rows], "columns": [{"name": name} for name in columns]}
     said |= {"wells": [{"path": well, "rowIndex": 0, "columnIndex": 0} for well in wells], "version": version}
@@ -55,4 +55,4 @@ def write_plate(root, *, version="0.4", wells=("A/1", "A/2", "B/1", "B/2"), fiel
         for field in range(fields):
             values = 1000 * number + 100 * (field + 1) + 10 * np.arange(planes) + np.arange(2)[:, None]
             pixels = np.broadcast_to(values[None, :, :, None, None], (1, 2, planes, size, size)).astype("uint16")
-            write_image(group.require_group(str(field)), pixels, version=version)
+            write_image(group.require_group(str(field)), pixels, version=version, levels=levels)
