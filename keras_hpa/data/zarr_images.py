@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from keras_hpa.data.sample_paths import check_names, could_leave
 if TYPE_CHECKING:
     import zarr
 
+_MOST_KNOWN = 4096  # images that are kept open, so that metadata are not fetched in every epoch
 _SLACK = 1.01  # sizes of pixels are rounded
 
 
@@ -93,7 +93,7 @@ class ZarrImages:
                 raise ValueError(
                     "`channels` must be given where there are no samples to read them from. Received: None"
                 )
-            channels = self._names(0)
+            channels = self._guarded(0, lambda: self._image(0).names(self._image(0).array(self._level(self._image(0)))))
         self.channels = check_names("channels", channels)
         if not self.channels:
             raise ValueError(f"`channels` must hold one name or more. Received: {channels!r}")
@@ -133,7 +133,12 @@ class ZarrImages:
 
     def pixel_size(self, index: int) -> float | None:
         """Gives the micrometres per pixel of the level that is read of a sample; `None` where it is not said."""
-        return self._guarded(index, lambda: self._about(index)[1].pixel_size(self._level(index)))
+
+        def ask() -> float | None:
+            image = self._image(index)
+            return image.about.pixel_size(self._level(image))
+
+        return self._guarded(index, ask)
 
     def read(self, index: int) -> npt.NDArray:
         return self._guarded(index, lambda: self._read(index))
@@ -148,28 +153,19 @@ class ZarrImages:
             raise ValueError(f"{where} cannot be read. Received: {error}") from error
 
     def _begin(self) -> None:
-        self._known: dict[int, tuple[zarr.Group, ImageAbout]] = {}
-        self._lock = threading.Lock()
+        self._known: dict[int, _Image] = {}
 
-    def _about(self, index: int) -> tuple[zarr.Group, ImageAbout]:
-        known = self._known.get(index)
-        if known is None:
-            group = open_group(self.root, self.paths[index], self.storage_options)
-            known = group, read_about(group)
-            with self._lock:
-                self._known[index] = known
-        return known
+    def _image(self, index: int) -> _Image:
+        image = self._known.get(index)
+        if image is None:
+            image = _Image(open_group(self.root, self.paths[index], self.storage_options))
+            if len(self._known) >= _MOST_KNOWN:
+                self._known = {}
+            self._known[index] = image
+        return image
 
-    def _names(self, index: int) -> tuple[str, ...]:
-        """The channels' names in the order of the file, or their numbers."""
-        group, about = self._guarded(index, lambda: self._about(index))
-        if "C" not in about.axes:
-            return about.names[:1] if about.names else ("0",)
-        count = self._guarded(index, lambda: _array(group, about, 0).shape[about.axes.index("C")])
-        return about.names if about.names and len(about.names) == count else tuple(map(str, range(count)))
-
-    def _level(self, index: int) -> int:
-        group, about = self._about(index)
+    def _level(self, image: _Image) -> int:
+        about = image.about
         numbers = range(len(about.levels))
         if self.level is not None:
             if self.level not in numbers:
@@ -183,54 +179,77 @@ class ZarrImages:
         if self.min_size is not None:
             sides = about.axes.index("Y"), about.axes.index("X")
             for number in reversed(numbers[1:]):
-                shape = _array(group, about, number).shape
+                shape = image.array(number).shape
                 if all(shape[side] >= wanted for side, wanted in zip(sides, self.min_size, strict=True)):
                     return number
         return 0
 
     def _read(self, index: int) -> npt.NDArray:
-        group, about = self._about(index)
-        array = _array(group, about, self._level(index))
-        names = self._names(index)
+        image = self._image(index)
+        axes, array = image.about.axes, image.array(self._level(image))
+        names = image.names(array)
         if not set(self.channels) <= set(names):
             raise ValueError(f"its channels must hold {self.channels}, but are {names}")
         wanted = [names.index(name) for name in self.channels]
-        key: list[Any] = []
-        for axis, length in zip(about.axes, array.shape, strict=True):
-            way = self.project.get(axis)
-            chosen = length // 2 if way == "middle" else way
-            is_plane = axis in "ZT" and isinstance(chosen, int)
-            if is_plane and not -length <= int(chosen or 0) < length:
-                raise ValueError(f"`project` must choose a plane of 0 to {length - 1}, not {chosen}")
-            key.append(int(chosen or 0) % length if is_plane else 0 if axis in "ZT" and length == 1 else slice(None))
-        axes = "".join(axis for axis, one in zip(about.axes, key, strict=True) if isinstance(one, slice))
-        shape = [n for n, one in zip(array.shape, key, strict=True) if isinstance(one, slice)]
-        if "C" in axes:
-            shape[axes.index("C")] = len(wanted)
-        check_bytes(tuple(shape), array.dtype, self.max_bytes)
-        if "C" in axes and wanted != list(range(array.shape[about.axes.index("C")])):
-            place = about.axes.index("C")
+        key = [self._part(axis, length) for axis, length in zip(axes, array.shape, strict=True)]
+        left = "".join(axis for axis, one in zip(axes, key, strict=True) if isinstance(one, slice))
+        shape = {axis: length for axis, length in zip(axes, array.shape, strict=True) if axis in left}
+        is_part = "C" in left and wanted != list(range(shape["C"]))
+        check_bytes(tuple((shape | {"C": len(wanted)} if is_part else shape).values()), array.dtype, self.max_bytes)
+        if is_part:
+            place = axes.index("C")
             planes = [np.asarray(array[(*key[:place], one, *key[place + 1 :])]) for one in wanted]
-            values = np.stack(planes, axis=axes.index("C"))
+            values = np.stack(planes, axis=left.index("C"))
         else:
             values = np.asarray(array[tuple(key)])
-        image, _ = to_channels_last(project_content(ImageContent(values, axes), self.project), None)
-        if image.dtype.kind == "f" and not np.isfinite(image).all():
+        stacked, _ = to_channels_last(project_content(ImageContent(values, left), self.project), None)
+        if stacked.dtype.kind == "f" and not np.isfinite(stacked).all():
             raise ValueError("it holds NaN or infinity")
-        return image
+        return stacked
+
+    def _part(self, axis: str, length: int) -> int | slice:
+        """What is fetched along an axis: one plane, if one is enough."""
+        if axis not in "ZT":
+            return slice(None)
+        way = self.project.get(axis)
+        chosen = length // 2 if way == "middle" else way
+        if isinstance(chosen, int):
+            if not -length <= chosen < length:
+                raise ValueError(f"`project` must choose a plane of 0 to {length - 1}, not {chosen}")
+            return chosen % length
+        return 0 if length == 1 else slice(None)
 
 
-def _array(group: zarr.Group, about: ImageAbout, level: int) -> Any:
-    """Opens a level; refuses what is no array of numbers, and pickled objects, which are never loaded."""
-    try:
-        array: Any = group[about.levels[level].path]
-    except KeyError:
-        raise FileNotFoundError(f"level {about.levels[level].path!r} is missing") from None
-    if not hasattr(array, "dtype"):
-        raise Unreadable(f"level {about.levels[level].path!r} must be an array, not a group")
-    codecs = [getattr(array.metadata, "compressor", None), *(getattr(array.metadata, "filters", None) or ())]
-    if array.dtype.kind not in "iuf" or "pickle" in {getattr(codec, "codec_id", "") for codec in codecs}:
-        raise Unreadable(f"it must hold plain numbers, not {array.dtype}")
-    if array.ndim != len(about.axes) or not math.prod(array.shape):
-        raise Unreadable(f"its shape {array.shape} does not fit its axes {about.axes}")
-    return array
+class _Image:
+    """An image that is open: its metadata, and the arrays of its levels once they were asked for."""
+
+    def __init__(self, group: zarr.Group):
+        self.group = group
+        self.about: ImageAbout = read_about(group)
+        self.arrays: dict[int, Any] = {}
+
+    def array(self, level: int) -> Any:
+        """Opens a level; refuses what is no array of numbers, and pickled objects, which are never loaded."""
+        if level not in self.arrays:
+            path = self.about.levels[level].path
+            try:
+                array: Any = self.group[path]
+            except KeyError:
+                raise FileNotFoundError(f"level {path!r} is missing") from None
+            if not hasattr(array, "dtype"):
+                raise Unreadable(f"level {path!r} must be an array, not a group")
+            codecs = [getattr(array.metadata, "compressor", None), *(getattr(array.metadata, "filters", None) or ())]
+            if array.dtype.kind not in "iuf" or "pickle" in {getattr(codec, "codec_id", "") for codec in codecs}:
+                raise Unreadable(f"it must hold plain numbers, not {array.dtype}")
+            if array.ndim != len(self.about.axes) or not math.prod(array.shape):
+                raise Unreadable(f"its shape {array.shape} does not fit its axes {self.about.axes}")
+            self.arrays[level] = array
+        return self.arrays[level]
+
+    def names(self, array: Any) -> tuple[str, ...]:
+        """The channels' names in the order of the file, or their numbers."""
+        names, axes = self.about.names, self.about.axes
+        count = array.shape[axes.index("C")] if "C" in axes else 1
+        if names and "C" not in axes:
+            return names[:1]
+        return names if names and len(names) == count else tuple(map(str, range(count)))
