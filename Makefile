@@ -83,6 +83,7 @@ bench-loading: .venv/dev
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/loading_formats.py
 	$(BIN)/python benchmarks/augmentation.py
+	$(BIN)/python benchmarks/listing.py
 	$(BIN)/python benchmarks/shuffled_fit.py
 	$(BIN)/python benchmarks/first_batch.py
 

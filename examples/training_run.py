@@ -250,5 +250,6 @@ def print_scores(calibrator: keras_hpa.ThresholdCalibrator, scores: np.ndarray, 
     if len(samples) > 1:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of classes that a half lacks
-            cross_fitted = keras_hpa.cross_fit(calibrator, scores, samples.labels, samples.groups)
+            groups = samples.groups if len(set(samples.groups or ())) > 1 else None  # one cannot be parted
+            cross_fitted = keras_hpa.cross_fit(calibrator, scores, samples.labels, groups)
         print(f"  fitted on other samples, by cross_fit   {cross_fitted:.3f}")
