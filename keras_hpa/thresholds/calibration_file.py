@@ -37,15 +37,16 @@ def read_calibration(path: str | os.PathLike[str], rule: str | Rule | None = Non
     """
     content = read_manifest(path, _FORMAT, {1: _FITTED | {"parameters": _PARAMETERS_1, "scores": object}, 2: _FITTED_2})
     parameters, thresholds, counts = content["parameters"], content["thresholds"], content["counts"]
+    names = parameters["class_names"]
     lowest = -np.inf if parameters["from_logits"] else 0
     for field, is_right, expected in (
         ("thresholds", all(one is None or one >= lowest for one in thresholds) and thresholds, "probabilities or null"),
         *((name, len(content[name]) == len(thresholds), "one per class") for name in ("support", "counts", "flags")),
         ("counts", all(len(row) == 4 and min(row) >= 0 and max(row) < 1e100 for row in counts), "TP, FP, FN and TN"),
-        ("parameters.class_names", len(parameters["class_names"] or thresholds) == len(thresholds), "one per class"),
+        ("parameters.class_names", names is None or len(names) == len(thresholds), "one per class"),
     ):
         if not is_right:
-            raise not_as_expected(path, field, expected, content.get(field, parameters["class_names"]))
+            raise not_as_expected(path, field, expected, content.get(field, names))
     if rule is None:
         try:
             rule = _rule_of_version_1(parameters) if content["version"] == 1 else _rule_from_json(parameters["rule"])
