@@ -10,6 +10,7 @@ import tifffile
 import keras_hpa
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_without_graphs")
 def test_stacks_groups_and_a_delimiter(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
@@ -38,6 +39,7 @@ def test_stacks_groups_and_a_delimiter(tmp_path, monkeypatch):
     assert "Golgi" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_without_graphs")
 def test_a_plate_and_a_new_one_to_predict(tmp_path):
     """A row per well with `;` between cells, planes by the number of one, and channels as they stand in the files."""
