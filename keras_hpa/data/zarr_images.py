@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from keras_hpa.data.framing import check_pixel_size
 from keras_hpa.data.image_content import MAX_BYTES, ImageContent, Unreadable, check_bytes
-from keras_hpa.data.ome_zarr import ImageAbout, open_group, read_about
+from keras_hpa.data.ome_zarr import ImageAbout, open_group, read_about, said_by
 from keras_hpa.data.projections import check_project, project_content
 from keras_hpa.data.read_stack import to_channels_last
 from keras_hpa.data.resizing import check_image_size
@@ -142,6 +142,47 @@ class ZarrImages:
 
     def read(self, index: int) -> npt.NDArray:
         return self._guarded(index, lambda: self._read(index))
+
+    def label_names(self, index: int) -> tuple[str, ...]:
+        """Gives the names of a sample's label images, such as masks of nuclei."""
+
+        def ask() -> tuple[str, ...]:
+            try:
+                names = said_by(open_group(self.root, self._below(index, "labels"), self.storage_options)).get("labels")
+            except FileNotFoundError:
+                return ()
+            return tuple(str(name) for name in names or () if not could_leave(str(name)))
+
+        return self._guarded(index, ask)
+
+    def read_label(self, index: int, name: str) -> npt.NDArray:
+        """Reads a label image of a sample at the level of its image: integers of shape `(height, width)`, 0 is outside.
+
+        Args:
+            index: position of the sample.
+            name: one of `label_names(index)`.
+        """
+        if name not in self.label_names(index):
+            raise ValueError(f"`name` must be one of {self.label_names(index)}. Received: {name!r}")
+
+        def ask() -> npt.NDArray:
+            labels = _Image(open_group(self.root, self._below(index, f"labels/{name}"), self.storage_options))
+            image = self._image(index)
+            level = min(self._level(image), len(labels.about.levels) - 1)
+            array, axes = labels.array(level), labels.about.axes
+            key = [self._part(axis, length) for axis, length in zip(axes, array.shape, strict=True)]
+            left = "".join(axis for axis, one in zip(axes, key, strict=True) if isinstance(one, slice))
+            check_bytes(array.shape, array.dtype, self.max_bytes)
+            values = project_content(ImageContent(np.asarray(array[tuple(key)]), left), self.project)
+            stacked, _ = to_channels_last(values, None)
+            if stacked.shape[2] != 1 or stacked.dtype.kind not in "iu":
+                raise ValueError(f"label image {name!r} must be one plane of integers, not {array.dtype} {array.shape}")
+            return stacked[..., 0]
+
+        return self._guarded(index, ask)
+
+    def _below(self, index: int, path: str) -> str:
+        return f"{self.paths[index]}/{path}".lstrip("/")
 
     def _guarded(self, index: int, function: Any) -> Any:
         where = f"Sample {self.ids[index]!r} ({self.root!r}, {self.paths[index]!r})"

@@ -147,6 +147,25 @@ def test_acquisitions_are_metadata(tmp_path):
     assert load_ome_zarr(tmp_path / "plate.zarr", groups="acquisition").groups == ["1", "2"]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_label_images_at_the_level_of_the_image(tmp_path, version):
+    group = new_group(tmp_path / "cells.zarr", version)
+    write_image(group, np.zeros((2, 16, 16), "uint16"), axes="cyx", version=version)
+    masks = np.zeros((16, 16), "int32")
+    masks[:8, 8:] = 7
+    tell(labels := group.require_group("labels"), {"labels": ["nuclei", "../secret"]}, version)
+    write_image(labels.require_group("nuclei"), masks, axes="yx", names=None, version=version)
+    source = load_ome_zarr(tmp_path / "cells.zarr").source
+    assert source.label_names(0) == ("nuclei",)
+    np.testing.assert_array_equal(source.read_label(0, "nuclei"), masks)
+    small = load_ome_zarr(tmp_path / "cells.zarr", level=1).source
+    np.testing.assert_array_equal(small.read_label(0, "nuclei"), masks[::2, ::2])
+    with pytest.raises(ValueError, match=r"`name` must be one of \('nuclei',\).*'bodies'"):
+        source.read_label(0, "bodies")
+    write_plate(tmp_path / "plate.zarr", wells=["A/1"], fields=1)
+    assert load_ome_zarr(tmp_path / "plate.zarr").source.label_names(0) == ()
+
+
 def test_what_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"`root` must be an OME-Zarr.*none\.zarr.*not there"):
         load_ome_zarr(tmp_path / "none.zarr")
