@@ -1,7 +1,10 @@
 """The code of docs/how-to/tables-and-plates.md."""
 
 import csv
+import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -169,6 +172,59 @@ def test_one_class_per_image():
     # --8<-- [end:one]
     sheet = pytest.importorskip("openpyxl").load_workbook("predictions.xlsx")["predictions"]
     assert [row[0] for row in sheet.iter_rows(values_only=True)][1:] == list(samples.ids)
+
+
+class _BioImage:
+    """Does what bioio's does with an OME-TIFF of axes CZYX."""
+
+    def __init__(self, path):
+        with tifffile.TiffFile(path) as file:
+            self.pixels = file.asarray()
+        self.channel_names = [np.str_("DAPI"), np.str_("GFP")]
+        self.physical_pixel_sizes = SimpleNamespace(X=0.325)
+
+    def get_image_data(self, dimension_order_out, **chosen):
+        assert (dimension_order_out, chosen) == ("ZYXC", {"T": 0})
+        return np.moveaxis(self.pixels, 0, -1)
+
+
+def test_formats_of_makers(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bioio", SimpleNamespace(BioImage=_BioImage))
+    os.mkdir("nd2")
+    for number in range(4):
+        pixels = np.full((2, 3, 16, 16), number, "uint16")
+        tifffile.imwrite(f"nd2/well{number}.nd2", pixels, ome=True, metadata={"axes": "CZYX"})
+    # --8<-- [start:bioio]
+    from pathlib import Path
+
+    from bioio import BioImage
+
+    class BioImages:
+        """Each file is a sample; of a stack the brightest plane at each place."""
+
+        reads_in_processes = True
+
+        def __init__(self, folder, pattern):
+            self.files = sorted(Path(folder).glob(pattern))
+            self.ids = [file.stem for file in self.files]
+            self.channels = tuple(BioImage(self.files[0]).channel_names)
+
+        def __len__(self):
+            return len(self.files)
+
+        def read(self, index):
+            return BioImage(self.files[index]).get_image_data("ZYXC", T=0).max(axis=0)
+
+        def pixel_size(self, index):
+            return BioImage(self.files[index]).physical_pixel_sizes.X
+
+    samples = keras_hpa.Samples(BioImages("nd2", "*.nd2"))
+    # --8<-- [end:bioio]
+    assert samples.ids == ("well0", "well1", "well2", "well3")
+    assert samples.pixel_size(1) == 0.325
+    batch = samples.batches(pixel_size=0.65, dtype="source", workers=0)[0]
+    assert batch.shape == (4, 8, 8, 2)
+    assert batch[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
 
 
 def test_what_goes_wrong():
