@@ -50,9 +50,10 @@ class MultiChannelSequence(keras.utils.PyDataset):
             independently), "rare_labels" (as many, `RareLabels(labels)`), or a callable that takes a generator and the
             number of samples and gives an array of indices, always of the same length. A sampler orders its draws
             itself, whatever `shuffle` says.
-        augment: "dihedral" (the eight symmetries of the square), a callable `(image, rng) -> image`, or a list of
-            these, applied in turn. The image is as it will be handed out, scaled or not, of shape
-            `(height, width, channels)`; `rng` depends on seed, pass and the sample's place in the pass, nothing else.
+        augment: "dihedral" (the eight symmetries of the square), a callable `(image, rng) -> image` such as
+            `RandomAffine()` or `ChannelGain()`, or a list of these, applied in turn. The image is as it will be handed
+            out, scaled or not, of shape `(height, width, channels)`; `rng` depends on seed, pass and the sample's place
+            in the pass, nothing else.
         dtype: "float32" divides integers by `max_value` and leaves floats as they are; "source" keeps the
             type of the file, which has a quarter of the bytes at 8 bits, for a model that scales.
         max_value: what becomes 1.0: the type's largest value (255, 65535) unless given, such as 4095 for 12 bits in

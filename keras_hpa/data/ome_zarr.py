@@ -106,9 +106,17 @@ def find_images(root: str, storage_options: Mapping[str, Any] | None) -> Found:
     """Finds the images of a plate, of a file of several, or of a folder of files; no pixel is read."""
     try:
         group = open_group(root, "", storage_options)
+        said = said_by(group)
     except FileNotFoundError:
         return _folder(root, storage_options)
-    said = said_by(group)
+    except ImportError:
+        raise
+    except Exception as error:  # zarr, fsspec and the libraries of stores raise what comes
+        kind = ValueError if isinstance(error, (KeyError, TypeError, ValueError)) else OSError
+        raise kind(
+            "`root` must be OME-Zarr that can be read, a store by the right `storage_options`. "
+            f"Received: {root!r} ({type(error).__name__}: {error})"
+        ) from error
     if "plate" in said:
         return _found(_plate(root, "", said["plate"], storage_options))
     if "multiscales" in said:

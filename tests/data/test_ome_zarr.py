@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from keras_hpa import ZarrImages, load_ome_zarr
+from keras_hpa import ZarrImages, load_folder, load_ome_zarr
 from tests.data.zarr_plates import new_group, tell, write_image, write_plate
 
 pytest.importorskip("zarr")
@@ -200,6 +200,21 @@ def test_metadata_are_not_trusted(tmp_path, change, message):
     tell(new_group(tmp_path / "bad.zarr"), change)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         load_ome_zarr(tmp_path / "bad.zarr").read(0)
+
+
+def test_damaged_files_and_unknown_stores_are_named(tmp_path):
+    write_plate(tmp_path / "plate.zarr", wells=["A/1"], fields=1)
+    (tmp_path / "plate.zarr" / ".zattrs").write_text("{")
+    with pytest.raises(ValueError, match=r"`root` must be OME-Zarr that can be read.*plate\.zarr"):
+        load_ome_zarr(tmp_path / "plate.zarr")
+    with pytest.raises((OSError, ValueError), match=r"`root` must be OME-Zarr that can be read.*nosuch://a"):
+        load_ome_zarr("nosuch://a/b.zarr")
+
+
+def test_other_loaders_say_what_opens_it(tmp_path):
+    write_plate(tmp_path / "plate.zarr", wells=["A/1"], fields=1)
+    with pytest.raises(ValueError, match=r"OME-Zarr is opened by load_ome_zarr\('.*plate\.zarr'\)"):
+        load_folder(tmp_path / "plate.zarr", pattern="{id}.tif")
 
 
 def test_pickled_objects_and_huge_images_are_refused(tmp_path):
