@@ -75,6 +75,7 @@ class ChannelFiles:
         self.project = project
         self.scene = scene
         self.max_bytes = max_bytes
+        self._pixel_sizes: dict[int, float | None] = {}
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
         self.pattern = pattern
@@ -136,7 +137,11 @@ class ChannelFiles:
 
     def pixel_size(self, index: int) -> float | None:
         """Gives the micrometres per pixel that the TIFF of a sample's first channel says; `None` where it does not."""
-        return read_pixel_size(self.path(index, self.channels[0]), scene=self.scene, root=self.root)
+        if index not in self._pixel_sizes:
+            self._pixel_sizes[index] = read_pixel_size(
+                self.path(index, self.channels[0]), scene=self.scene, root=self.root
+            )
+        return self._pixel_sizes[index]
 
     def read(self, index: int) -> npt.NDArray:
         read = {channel: self._read_channel(index, channel) for channel in self.channels}

@@ -69,6 +69,7 @@ class ChannelStacks:
         self.project = project
         self.scene = scene
         self.max_bytes = max_bytes
+        self._pixel_sizes: dict[int, float | None] = {}
         self._first_names: tuple[str, ...] | None = None
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
@@ -109,7 +110,9 @@ class ChannelStacks:
 
     def pixel_size(self, index: int) -> float | None:
         """Gives the micrometres per pixel that a sample's TIFF says; `None` where it does not."""
-        return read_pixel_size(self.path(index), scene=self.scene, root=self.root)
+        if index not in self._pixel_sizes:
+            self._pixel_sizes[index] = read_pixel_size(self.path(index), scene=self.scene, root=self.root)
+        return self._pixel_sizes[index]
 
     def read(self, index: int) -> npt.NDArray:
         image, names = self._read(index)

@@ -166,7 +166,9 @@ class ZarrImages:
             raise ValueError(f"`name` must be one of {self.label_names(index)}. Received: {name!r}")
 
         def ask() -> npt.NDArray:
-            labels = _Image(open_group(self.root, self._below(index, f"labels/{name}"), self.storage_options))
+            labels = _Image(
+                open_group(self.root, self._below(index, f"labels/{name}"), self.storage_options), self.max_bytes
+            )
             image = self._image(index)
             level = min(self._level(image), len(labels.about.levels) - 1)
             array, axes = labels.array(level), labels.about.axes
@@ -199,7 +201,7 @@ class ZarrImages:
     def _image(self, index: int) -> _Image:
         image = self._known.get(index)
         if image is None:
-            image = _Image(open_group(self.root, self.paths[index], self.storage_options))
+            image = _Image(open_group(self.root, self.paths[index], self.storage_options), self.max_bytes)
             if len(self._known) >= _MOST_KNOWN:
                 self._known = {}
             self._known[index] = image
@@ -264,8 +266,9 @@ class ZarrImages:
 class _Image:
     """An image that is open: its metadata, and the arrays of its levels once they were asked for."""
 
-    def __init__(self, group: zarr.Group):
+    def __init__(self, group: zarr.Group, max_bytes: int):
         self.group = group
+        self.max_bytes = max_bytes
         self.about: ImageAbout = read_about(group)
         self.arrays: dict[int, Any] = {}
 
@@ -282,6 +285,8 @@ class _Image:
             codecs = [getattr(array.metadata, "compressor", None), *(getattr(array.metadata, "filters", None) or ())]
             if array.dtype.kind not in "iuf" or "pickle" in {getattr(codec, "codec_id", "") for codec in codecs}:
                 raise Unreadable(f"it must hold plain numbers, not {array.dtype}")
+            for piece in (array.chunks, array.shards or ()):  # which are decoded whole
+                check_bytes(tuple(piece), array.dtype, self.max_bytes)
             if array.ndim != len(self.about.axes) or not math.prod(array.shape):
                 raise Unreadable(f"its shape {array.shape} does not fit its axes {self.about.axes}")
             self.arrays[level] = array

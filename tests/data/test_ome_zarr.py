@@ -232,6 +232,8 @@ def test_pickled_objects_and_huge_images_are_refused(tmp_path):
     huge = write("huge.zarr", shape=(1, 2**20, 2**20), chunks=(1, 512, 512), dtype="uint8")
     with pytest.raises(ValueError, match=r"'huge'.*1 x 1048576 x 1048576 values.*more than"):
         huge.read(0)
+    with pytest.raises(ValueError, match=r"'chunk'.*1 x 131072 x 131072 values.*more than"):
+        write("chunk.zarr", shape=(1, 8, 8), chunks=(1, 2**17, 2**17), dtype="uint8")
 
 
 def test_channels_are_compared_by_name(tmp_path):
