@@ -2,6 +2,7 @@
 
 import csv
 
+import keras
 import numpy as np
 import own_images
 import pytest
@@ -12,13 +13,20 @@ import keras_hpa
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_without_graphs")
-def test_stacks_groups_and_a_delimiter(tmp_path, monkeypatch):
+def test_stacks_groups_a_delimiter_and_two_objectives(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     (tmp_path / "stacks").mkdir()
     rows = ["cell!Golgi!ER!plate"]
     for number in range(12):
-        stack = random.integers(200, size=(3, 2, 80, 76), dtype=np.uint8)
-        tifffile.imwrite(tmp_path / "stacks" / f"c{number}.tif", stack, imagej=True, metadata={"axes": "ZCYX"})
+        zoom = 1 + number % 2  # the second objective shows half as much in a pixel
+        stack = random.integers(200, size=(3, 2, 80 * zoom, 76 * zoom), dtype=np.uint8)
+        tifffile.imwrite(
+            tmp_path / "stacks" / f"c{number}.tif",
+            stack,
+            imagej=True,
+            resolution=(zoom / 0.65, zoom / 0.65),
+            metadata={"axes": "ZCYX", "unit": "um"},
+        )
         rows.append(f"c{number}!{number % 2}!{1 - number % 3 % 2}!p{number // 3}")
     (tmp_path / "labels.txt").write_text("\n".join(rows))
     splits = []
@@ -29,7 +37,7 @@ def test_stacks_groups_and_a_delimiter(tmp_path, monkeypatch):
     table = [f"--labels={tmp_path / 'labels.txt'}", "--delimiter=!", "--label-column=Golgi,ER", "--group-column=plate"]
     images = [f"--images={tmp_path / 'stacks'}", "--pattern={cell}.tif", "--channels=dapi,gfp", "--project=Z=max"]
     small = ["--image-size=76", "--batch-size=4", "--epochs=1", f"--output={tmp_path / 'out'}"]
-    own_images.main([*images, *table, *small])
+    own_images.main([*images, *table, *small, "--pixel-size=0.65", "--fit=crop"])
     ((training, validation),) = splits
     assert len(training) + len(validation) == 12
     assert not set(training.groups) & set(validation.groups)
@@ -37,6 +45,8 @@ def test_stacks_groups_and_a_delimiter(tmp_path, monkeypatch):
     stack = tifffile.imread(tmp_path / "stacks" / f"{training.ids[0]}.tif")
     np.testing.assert_array_equal(training.read(0), np.moveaxis(stack.max(axis=0), 0, -1))
     assert "Golgi" in (tmp_path / "out" / "report.html").read_text()
+    model = keras.saving.load_model(tmp_path / "out" / "model.keras")
+    assert [layer.micrometres for layer in model.layers if isinstance(layer, keras_hpa.PixelSize)] == [0.65]
 
 
 @pytest.mark.slow
