@@ -28,7 +28,8 @@ _SLACK = 1.01  # sizes of pixels are rounded
 class ZarrImages:
     """A source that reads OME-Zarr images, version 0.4 or 0.5, at one level of their pyramids.
 
-    Metadata are read when a sample is read for the first time. Needs `pip install "keras-hpa[zarr]"`, and for a URL
+    Metadata are read when a sample is read for the first time. A chunk that is not there is dark, as the format has it;
+    an image without any is an error. Needs `pip install "keras-hpa[zarr]"`, and for a URL
     fsspec's library of that store, such as `s3fs`. `load_ome_zarr` finds the images of a plate or a folder.
 
     Args:
@@ -248,6 +249,8 @@ class ZarrImages:
         stacked, _ = to_channels_last(project_content(ImageContent(values, left), self.project), None)
         if stacked.dtype.kind == "f" and not np.isfinite(stacked).all():
             raise ValueError("it holds NaN or infinity")
+        if not (stacked != stacked.flat[0]).any() and not array.nchunks_initialized:
+            raise FileNotFoundError("none of its chunks is there")
         return stacked
 
     def _part(self, axis: str, length: int) -> int | slice:

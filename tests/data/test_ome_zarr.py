@@ -1,6 +1,7 @@
 """OME-Zarr: plates, images, folders of images, versions 0.4 and 0.5, on a disk."""
 
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_axes(tmp_path, axes):
 
 def test_a_folder_of_images_with_a_table(tmp_path):
     for number in range(4):
-        pixels = np.full((2, 8, 8), number, "uint16")
+        pixels = np.full((2, 8, 8), number + 1, "uint16")
         write_image(new_group(tmp_path / f"cell{number}.zarr"), pixels, axes="cyx", names=None)
     (tmp_path / "notes.txt").write_text("not an image")
     table = {"id": ["cell3", "cell1", "cell0", "cell2"], "label": ["x", "y", "x", "y"]}
@@ -94,7 +95,7 @@ def test_a_folder_of_images_with_a_table(tmp_path):
     assert samples.ids == ("cell0", "cell1", "cell2", "cell3")
     assert samples.channels == ("0", "1")
     assert samples.labels[:, 0].tolist() == [1, 0, 0, 1]
-    assert [samples.read(index)[0, 0, 0] for index in range(4)] == [0, 1, 2, 3]
+    assert [samples.read(index)[0, 0, 0] for index in range(4)] == [1, 2, 3, 4]
     assert samples.pixel_size(0) == pytest.approx(0.325)
 
 
@@ -200,6 +201,19 @@ def test_metadata_are_not_trusted(tmp_path, change, message):
     tell(new_group(tmp_path / "bad.zarr"), change)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         load_ome_zarr(tmp_path / "bad.zarr").read(0)
+
+
+def test_missing_chunks(tmp_path):
+    """Those of a dark channel are not written; if none is there, the image was not copied."""
+    pixels = np.zeros((2, 8, 8), "uint16")
+    pixels[1] = 5
+    write_image(new_group(tmp_path / "a.zarr"), pixels, axes="cyx", levels=1)
+    assert load_ome_zarr(tmp_path / "a.zarr").read(0)[0, 0].tolist() == [0, 5]
+    for path in (tmp_path / "a.zarr" / "0").iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+    with pytest.raises(FileNotFoundError, match=r"'a' .*none of its chunks is there"):
+        load_ome_zarr(tmp_path / "a.zarr").read(0)
 
 
 def test_damaged_files_and_unknown_stores_are_named(tmp_path):
