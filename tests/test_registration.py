@@ -27,6 +27,7 @@ _OBJECTS = {
     "MacroF1": lambda: keras_hpa.MacroF1(),
     "MacroF1Loss": lambda: keras_hpa.MacroF1Loss(),
     "PercentileNormalization": lambda: keras_hpa.PercentileNormalization(),
+    "PixelSize": lambda: keras_hpa.PixelSize(0.65),
     "ScaleIntegers": lambda: keras_hpa.ScaleIntegers(),
     "SymmetricLovaszHinge": lambda: keras_hpa.SymmetricLovaszHinge(),
     "ThresholdLayer": lambda: keras_hpa.ThresholdLayer([0.2, 0.5]),
