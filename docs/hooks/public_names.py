@@ -26,8 +26,9 @@ ROOMS = {
     "callbacks": "Callbacks",
     "plots": "Figures",
     "report": "Reports",
+    "export": "Export",
 }
-_PAGES_OF_MODULES = {"atlas", "evaluation", "f_beta", "gapnet_pl", "plots", "report", "thresholds"}
+_PAGES_OF_MODULES = {"atlas", "evaluation", "export", "f_beta", "gapnet_pl", "plots", "report", "thresholds"}
 
 
 @dataclass(frozen=True)
