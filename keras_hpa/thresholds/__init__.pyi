@@ -12,6 +12,8 @@ from .global_rule import Global as Global
 from .log_odds import log_odds as log_odds
 from .max_f1_rule import MaxF1 as MaxF1
 from .prevalence_rule import Prevalence as Prevalence
+from .probability_calibrator import ProbabilityCalibrator as ProbabilityCalibrator
+from .probability_layer import ProbabilityLayer as ProbabilityLayer
 from .promises import Precision as Precision
 from .promises import Recall as Recall
 from .report_grid_rule import ReportGrid as ReportGrid
@@ -34,6 +36,8 @@ __all__ = [
     "MaxF1",
     "Precision",
     "Prevalence",
+    "ProbabilityCalibrator",
+    "ProbabilityLayer",
     "Recall",
     "ReportGrid",
     "Resampled",
