@@ -16,6 +16,7 @@ from .probability_calibrator import ProbabilityCalibrator as ProbabilityCalibrat
 from .probability_layer import ProbabilityLayer as ProbabilityLayer
 from .promises import Precision as Precision
 from .promises import Recall as Recall
+from .promises_rule import Promises as Promises
 from .report_grid_rule import ReportGrid as ReportGrid
 from .resampled_rule import Resampled as Resampled
 from .rule import Rule as Rule
@@ -38,6 +39,7 @@ __all__ = [
     "Prevalence",
     "ProbabilityCalibrator",
     "ProbabilityLayer",
+    "Promises",
     "Recall",
     "ReportGrid",
     "Resampled",

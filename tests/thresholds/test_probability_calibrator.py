@@ -171,7 +171,7 @@ def test_wrong_arguments(arguments, message):
 @pytest.mark.parametrize("value", [[], 1.0, ["high"], [[0.1], [np.nan]], [0.1, 0.2, 0.3]])
 def test_wrong_arguments_of_the_layer(name, value):
     right = {"offsets": [0.0, 0.0], "slopes": [1.0, 1.0], "knots": [[0.0]] * 2, "corrections": [[0.0]] * 2}
-    with pytest.raises(ValueError, match="must be .* Received: "):
+    with pytest.raises(ValueError, match=r"must be .* Received: "):
         ProbabilityLayer(**right | {name: value})
 
 
