@@ -13,7 +13,7 @@ from keras_hpa.thresholds.log_odds import probability
 
 # Chosen on simulated networks: `benchmarks/calibration.py`. How far classes differ in offset and slope, and how far a
 # block of scores from the line, in log-odds; how many positives, or negatives if those are fewer, bend it.
-_SPREAD, _BLOCK_SPREAD, POSITIVES_FOR_ISOTONIC, _MOST_KNOTS = (1.0, 0.25), 0.5, 40, 24
+SPREAD, _BLOCK_SPREAD, POSITIVES_FOR_ISOTONIC, _MOST_KNOTS = (1.0, 0.25), 0.5, 40, 24
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def fit_platt(
     positive: npt.NDArray[np.bool_],
     weights: npt.NDArray[np.float64],
     *,
-    spread: tuple[float, float] = _SPREAD,
+    spread: tuple[float, float] = SPREAD,
 ) -> CalibrationMaps:
     """A line per class, drawn to one that all share, the more so the less a class has to say."""
     return CalibrationMaps.of_lines(fit_lines(logits.T, weights.T, (weights * positive).T, spread=spread))
@@ -74,7 +74,7 @@ def fit_isotonic(
     *,
     fewest: int = 2,
     block_spread: float = _BLOCK_SPREAD,
-    spread: tuple[float, float] = _SPREAD,
+    spread: tuple[float, float] = SPREAD,
 ) -> CalibrationMaps:
     """The same lines, bent: isotonic regression finds blocks of scores, each drawn to the line by what it has to say.
 

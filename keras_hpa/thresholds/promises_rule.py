@@ -15,12 +15,12 @@ class Promises:
     """Two promises per class: what is called positive keeps a precision, what is called negative loses few positives.
 
     `thresholds_` are those of `Precision(precision, confidence)`. Below `lower_thresholds_`, those of
-    `Recall(recall, confidence)`, a class is denied: of its positives at most `1 - recall` lie there. Between the two the
-    scores cannot answer for either, and `predict(..., abstain=True)` gives -1: such samples are for a person to look at.
-    Where the scores keep both promises at one threshold nothing is left between.
+    `Recall(recall, confidence)`, a class is denied: of its positives at most `1 - recall` lie there. Between the two
+    the scores can answer for neither, and `predict(..., abstain=True)` gives -1: such samples are for a person to look
+    at. Where the scores keep both promises at one threshold nothing is left between.
 
-    A promise that cannot be made has a flag, "precision promise impossible" or "recall promise out of reach" say. Then a
-    class is never called positive, or never negative.
+    A promise that cannot be made has a flag, "precision promise impossible" or "recall promise out of reach" say. Then
+    a class is never called positive, or never negative.
 
     Args:
         precision: of those called positive, at least so many are.
