@@ -6,8 +6,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # Tests of what is NumPy alone say nothing about a backend; pages are cut from tests of what other tests test too.
 ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,docs docs_site evaluation synthetic_atlas test_atlas.py \
 	test_damaged_files.py test_files.py test_imports.py test_labels.py test_lazy_imports.py test_pandas.py test_plots.py \
-	test_stops.py inference/test_write_predictions.py) $(addprefix --ignore tests/data/,test_channel_files.py \
-	test_channel_stacks.py test_found_files.py test_image_file.py test_load_table.py test_packed_source.py test_progress.py \
+	test_stops.py inference/test_write_predictions.py) $(addprefix --ignore tests/data/,test_augmentation.py \
+	test_channel_files.py test_channel_stacks.py test_found_files.py test_framing.py test_image_file.py test_load_table.py \
+	test_ome_zarr.py test_ome_zarr_on_s3.py test_packed_source.py test_plate_normalization.py test_progress.py \
 	test_projections.py test_public_images.py test_readers.py test_reading.py test_splits.py test_validate.py \
 	test_write_kaggle_folder.py test_wrong_tables.py) $(addprefix --ignore tests/faults/,test_duplicates.py \
 	test_sources_of_ones_own.py test_table.py) $(addprefix --ignore tests/fuzz/,test_files.py test_found.py \
@@ -81,6 +82,8 @@ bench-imports bench-losses bench-metrics bench-models: .venv/dev
 bench-loading: .venv/dev
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/loading_formats.py
+	$(BIN)/python benchmarks/augmentation.py
+	$(BIN)/python benchmarks/listing.py
 	$(BIN)/python benchmarks/shuffled_fit.py
 	$(BIN)/python benchmarks/first_batch.py
 

@@ -6,7 +6,8 @@
 The table has a row per sample, or one per well with `--pattern "{well}_s{field}_w{channel}.TIF"`: its id, and its
 labels as names or numbers, or in a column of 1 and 0 for each class: `--label-column Golgi,ER`. What stands in the
 files' names is said by `--channels dapi=w1,gfp=w2`. `--project Z=max,T=0` makes an image of each stack, and
-`--group-column plate` keeps plates on one side of the split.
+`--group-column plate` keeps plates on one side of the split. `--pixel-size 0.65 --fit crop` brings the images of
+several objectives to one scale, where the files say theirs, and records it in the model.
 `--predict FOLDER` names images of the same channels without labels; theirs go to predictions.csv.
 """
 
@@ -35,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--separator", default="auto", help="what stands between two labels of a sample")
     parser.add_argument("--delimiter", help="what stands between two cells of the table, unless it is found")
     parser.add_argument("--project", help="how stacks become images, such as Z=max,T=0")
+    parser.add_argument("--fit", default="stretch", help="stretch, crop or pad: how images come to their size")
+    parser.add_argument(
+        "--pixel-size", type=float, help="micrometres per pixel to which images are brought that say theirs"
+    )
     parser.add_argument("--predict", type=Path, help="folder with images whose labels are wanted")
     training_run.add_options(parser)
     args = parser.parse_args(argv)
@@ -68,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = keras_hpa.GapNet(
         (settings.image_size, settings.image_size, len(channels)),
         num_classes=num_classes,
+        preprocessing=None if settings.pixel_size is None else keras_hpa.PixelSize(settings.pixel_size),
         batch_norm_momentum=settings.batch_norm_momentum,
     )
     accuracy = keras.metrics.BinaryAccuracy(name="accuracy")

@@ -73,12 +73,20 @@ def packed(settings: argparse.Namespace, samples: keras_hpa.Samples, interpolati
     """The samples; with `--pack` their images have the size of the training and lie in a memory map, made once."""
     if settings.pack is None:
         return samples
-    return samples.packed(settings.pack, image_size=settings.image_size, interpolation=interpolation)
+    size = {"image_size": settings.image_size, "interpolation": interpolation}
+    return samples.packed(settings.pack, **size, **framing(settings))
 
 
 def batching(settings: argparse.Namespace) -> dict[str, object]:
     """The options of `Samples.batches` that every sequence of a run has."""
-    return {name: getattr(settings, name) for name in ("batch_size", "image_size", "seed", "workers")}
+    return {name: getattr(settings, name) for name in ("batch_size", "image_size", "seed", "workers")} | framing(
+        settings
+    )
+
+
+def framing(settings: argparse.Namespace) -> dict[str, object]:
+    """How images come to their size, in examples that ask for it."""
+    return {name: getattr(settings, name) for name in ("fit", "pixel_size") if hasattr(settings, name)}
 
 
 class TrainingRun:
@@ -250,5 +258,6 @@ def print_scores(calibrator: keras_hpa.ThresholdCalibrator, scores: np.ndarray, 
     if len(samples) > 1:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of classes that a half lacks
-            cross_fitted = keras_hpa.cross_fit(calibrator, scores, samples.labels, samples.groups)
+            groups = samples.groups if len(set(samples.groups or ())) > 1 else None  # one cannot be parted
+            cross_fitted = keras_hpa.cross_fit(calibrator, scores, samples.labels, groups)
         print(f"  fitted on other samples, by cross_fit   {cross_fitted:.3f}")

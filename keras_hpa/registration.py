@@ -16,6 +16,7 @@ _MODULES = (
     "layers.gapnet_pl_preprocessing",
     "layers.image_standardization",
     "layers.percentile_normalization",
+    "layers.pixel_size",
     "layers.scale_integers",
     "layers.warm_up_batch_normalization",
     "losses.asymmetric_loss",

@@ -18,7 +18,18 @@ _STUBS = {
     ".".join(path.relative_to(_PACKAGE.parent).parent.parts): path for path in sorted(_PACKAGE.rglob("__init__.pyi"))
 }
 _KERAS = {"jax", "keras", "tensorflow", "torch"}
-_WHERE_USED = {"cv2", "h5py", "imagecodecs", "iterstrat", "kornia_rs", "matplotlib", "scipy", "sklearn", "tifffile"}
+_WHERE_USED = {
+    "cv2",
+    "h5py",
+    "imagecodecs",
+    "iterstrat",
+    "kornia_rs",
+    "matplotlib",
+    "scipy",
+    "sklearn",
+    "tifffile",
+    "zarr",
+}
 _LOADED = "import sys\nprint(*sorted({name.partition('.')[0] for name in sys.modules}))"
 
 

@@ -27,6 +27,7 @@ _OBJECTS = {
     "MacroF1": lambda: keras_hpa.MacroF1(),
     "MacroF1Loss": lambda: keras_hpa.MacroF1Loss(),
     "PercentileNormalization": lambda: keras_hpa.PercentileNormalization(),
+    "PixelSize": lambda: keras_hpa.PixelSize(0.65),
     "ScaleIntegers": lambda: keras_hpa.ScaleIntegers(),
     "SymmetricLovaszHinge": lambda: keras_hpa.SymmetricLovaszHinge(),
     "ProbabilityLayer": lambda: keras_hpa.ProbabilityLayer([0.1, 0.2], [1.0, 0.9], [[0.0, 1.0]] * 2, [[0.0, 0.1]] * 2),

@@ -1,5 +1,6 @@
 from .array_source import ArraySource as ArraySource
 from .augmentation import ChannelGain as ChannelGain
+from .channel_dropout import ChannelDropout as ChannelDropout
 from .channel_files import ChannelFiles as ChannelFiles
 from .channel_stacks import ChannelStacks as ChannelStacks
 from .dihedral import SYMMETRIES as SYMMETRIES
@@ -8,10 +9,17 @@ from .dihedral import inverse_symmetry as inverse_symmetry
 from .folders import load_folder as load_folder
 from .folders import load_kaggle as load_kaggle
 from .folders import write_submission as write_submission
+from .geometric_augmentation import ChannelShift as ChannelShift
+from .geometric_augmentation import RandomAffine as RandomAffine
+from .geometric_augmentation import RandomCrop as RandomCrop
+from .intensity_augmentation import RandomBlur as RandomBlur
+from .intensity_augmentation import RandomNoise as RandomNoise
+from .load_ome_zarr import load_ome_zarr as load_ome_zarr
 from .load_table import load_table as load_table
 from .multi_channel_sequence import MultiChannelSequence as MultiChannelSequence
 from .near_duplicates import near_duplicate_groups as near_duplicate_groups
 from .packed_source import PackedSource as PackedSource
+from .plate_normalization import PlateNormalization as PlateNormalization
 from .read_image import read_image as read_image
 from .read_stack import read_stack as read_stack
 from .readings import running_fit as running_fit
@@ -19,6 +27,7 @@ from .resizing import check_image_size as check_image_size
 from .samples import Samples as Samples
 from .sampling import RareLabels as RareLabels
 from .source import Source as Source
+from .source import pixel_size_of as pixel_size_of
 from .source import select_channels as select_channels
 from .source import subset as subset
 from .splits import number_groups as number_groups
@@ -28,3 +37,4 @@ from .table_files import needs as needs
 from .validate import SourceReport as SourceReport
 from .validate import validate as validate
 from .write_kaggle_folder import write_kaggle_folder as write_kaggle_folder
+from .zarr_images import ZarrImages as ZarrImages

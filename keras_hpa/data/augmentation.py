@@ -62,7 +62,9 @@ class ChannelGain:
         gains = np.exp(rng.uniform(-limit, limit, size=num_channels), dtype=np.float32)
         scale = float(np.iinfo(image.dtype).max) if image.dtype.kind in "iu" else 1.0
         offsets = np.multiply(rng.uniform(-self.offset, self.offset, size=num_channels), scale, dtype=np.float32)
-        return to_type(image * gains + offsets, image.dtype)
+        width = image.shape[1]
+        rows = np.ascontiguousarray(image).reshape(len(image), -1)  # long rows are several times faster
+        return to_type(rows * np.tile(gains, width) + np.tile(offsets, width), image.dtype).reshape(image.shape)
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {"dihedral": random_symmetry}

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from keras_hpa.data.augmentation import Augmentation
 from keras_hpa.data.byte_order import to_native
-from keras_hpa.data.resizing import resize_image
+from keras_hpa.data.framing import Framing
 from keras_hpa.data.sampling import Sampler
 from keras_hpa.data.source import Source
 
@@ -25,8 +25,7 @@ class BatchRecipe:
         source: Source,
         *,
         batch_size: int,
-        image_size: tuple[int, int] | None,
-        interpolation: str,
+        framing: Framing,
         seed: int,
         sampler: Sampler | None,
         augmentations: list[Augmentation],
@@ -36,8 +35,7 @@ class BatchRecipe:
         drop_remainder: bool,
     ):
         self.source = source
-        self.image_size = image_size
-        self.interpolation = interpolation
+        self.framing = framing
         self.seed = seed
         self.sampler = sampler
         self.augmentations = augmentations
@@ -91,8 +89,7 @@ class BatchRecipe:
         sample = int(self._order(pass_number)[place])
         image = read = read_sample(self.source, sample)
         with naming_sample(self.source, sample, "Resizing"):
-            if self.image_size is not None:
-                image = resize_image(image, self.image_size, self.interpolation)
+            image = self.framing(image, self.source, sample)
         if self.dtype == "float32" and image.dtype.kind == "f" and image.dtype.itemsize > 4:
             with naming_sample(self.source, sample, "Turning it into float32"), np.errstate(over="raise"):
                 image = image.astype(np.float32)

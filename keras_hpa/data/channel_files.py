@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.data.file_pixel_size import read_pixel_size
 from keras_hpa.data.image_content import MAX_BYTES
 from keras_hpa.data.projections import check_project, project_stack
 from keras_hpa.data.read_image import read_image, read_planes
@@ -74,6 +75,7 @@ class ChannelFiles:
         self.project = project
         self.scene = scene
         self.max_bytes = max_bytes
+        self._pixel_sizes: dict[int, float | None] = {}
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
         self.pattern = pattern
@@ -132,6 +134,14 @@ class ChannelFiles:
         if self.files is not None:
             return [self.root / path for path in paths_of(self.files[channel][index])]
         return [self.root / str(self.pattern).format(id=self.ids[index], channel=channel)]
+
+    def pixel_size(self, index: int) -> float | None:
+        """Gives the micrometres per pixel that the TIFF of a sample's first channel says; `None` where it does not."""
+        if index not in self._pixel_sizes:
+            self._pixel_sizes[index] = read_pixel_size(
+                self.path(index, self.channels[0]), scene=self.scene, root=self.root
+            )
+        return self._pixel_sizes[index]
 
     def read(self, index: int) -> npt.NDArray:
         read = {channel: self._read_channel(index, channel) for channel in self.channels}

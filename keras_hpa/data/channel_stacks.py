@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.data.file_pixel_size import read_pixel_size
 from keras_hpa.data.image_content import MAX_BYTES
 from keras_hpa.data.projections import check_project, project_stack
 from keras_hpa.data.read_stack import read_stack
@@ -68,6 +69,7 @@ class ChannelStacks:
         self.project = project
         self.scene = scene
         self.max_bytes = max_bytes
+        self._pixel_sizes: dict[int, float | None] = {}
         self._first_names: tuple[str, ...] | None = None
         if not self.root.is_dir():
             raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(self.root)!r}")
@@ -105,6 +107,12 @@ class ChannelStacks:
         if self.files is not None:
             return [self.root / path for path in paths_of(self.files[index])]
         return [self.root / str(self.pattern).format(id=self.ids[index])]
+
+    def pixel_size(self, index: int) -> float | None:
+        """Gives the micrometres per pixel that a sample's TIFF says; `None` where it does not."""
+        if index not in self._pixel_sizes:
+            self._pixel_sizes[index] = read_pixel_size(self.path(index), scene=self.scene, root=self.root)
+        return self._pixel_sizes[index]
 
     def read(self, index: int) -> npt.NDArray:
         image, names = self._read(index)

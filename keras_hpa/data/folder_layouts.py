@@ -15,11 +15,12 @@ _MOST_TEXT = 2**28  # characters of an index: one of a full plate has some hundr
 
 @dataclass
 class Layout:
-    """How files are named, what stands in the names for each channel, and how ids are made of fields."""
+    """How files are named, what stands in the names for each channel, how ids are made of fields, and the scale."""
 
     pattern: Any
     channels: Mapping[str, str] | None = None
     id_format: str | None = None
+    pixel_size: float | None = None  # micrometres
 
 
 def find_layout(name: str, root: Path, call: Any) -> Layout:
@@ -37,17 +38,16 @@ def _harmony(root: Path) -> Layout:
         r"-ch(?P<channel>\d+)(?:sk(?P<t>\d+))?(?:fk\d+)?(?:fl\d+)?\.tiff?",
         re.IGNORECASE,
     )
-    return Layout(pattern, _harmony_channels(root), "{plate}_r{row}c{col}f{field}")
-
-
-def _harmony_channels(root: Path) -> dict[str, str] | None:
+    channels = pixel_size = None
     for path in (root / "Index.idx.xml", root / "Images" / "Index.idx.xml", root / "Index.xml"):
         if path.is_file():
-            return {name: number for number, name in read_harmony_index(path)[0].items()} or None
-    return None
+            names, pixel_size = _read_harmony_index(path)
+            channels = {name: number for number, name in names.items()} or None
+            break
+    return Layout(pattern, channels, "{plate}_r{row}c{col}f{field}", pixel_size)
 
 
-def read_harmony_index(path: Path) -> tuple[dict[str, str], float | None]:
+def _read_harmony_index(path: Path) -> tuple[dict[str, str], float | None]:
     """Reads the names of the channels, by number, and micrometres per pixel, out of an Index.idx.xml."""
     if path.stat().st_size > _MOST_TEXT:
         raise ValueError(f"{path} must have at most {_MOST_TEXT} bytes. Received: {path.stat().st_size}")

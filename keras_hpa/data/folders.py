@@ -36,6 +36,7 @@ def load_folder(
     missing: str = "error",
     project: Mapping[str, Any] | None = None,
     scene: int | str | None = None,
+    pixel_size: float | str | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
 ) -> Samples:
@@ -71,6 +72,7 @@ def load_folder(
             in place of a channel's, "drop" to leave it out, which the log tells.
         project: as in `load_table`.
         scene: as in `load_table`.
+        pixel_size: as in `load_table`; a field of `pattern` as well. Unless given, what `Index.idx.xml` or files say.
         delimiter: as in `load_table`.
         encoding: as in `load_table`.
 
@@ -108,6 +110,7 @@ def load_folder(
         missing=missing,
         project=project,
         scene=scene,
+        pixel_size=pixel_size,
         delimiter=delimiter,
         encoding=encoding,
     )
@@ -122,6 +125,7 @@ def load_folder(
         found = find_layout(layout, Path(root), call)
         request.pattern, id_format = found.pattern, found.id_format
         request.channels = found.channels if channels is None else channels
+        request.pixel_size = found.pixel_size if pixel_size is None else pixel_size
     elif pattern is None:
         request.pattern = "{id}_{channel}.png"
     if table is None:

@@ -58,6 +58,11 @@ def find_samples(
     for path in list_files(root, None if pattern.text is None else pattern.text.count("/") + 1):
         listed.add(path)
     if not listed.planes:
+        if any((root / name).is_file() for name in (".zattrs", ".zgroup", "zarr.json")):
+            raise ValueError(
+                "`root` must be a folder of image files; OME-Zarr is opened by "
+                f"load_ome_zarr({os.fspath(root)!r}). Received: {os.fspath(root)!r}"
+            )
         if listed.seen:
             raise _no_channel(channels, listed, call)
         raise _nothing_found(root, pattern, channels, listed.others, call)

@@ -29,6 +29,7 @@ def load_table(
     missing: str = "error",
     project: Mapping[str, Any] | None = None,
     scene: int | str | None = None,
+    pixel_size: float | str | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
     sheet: str | None = None,
@@ -77,6 +78,7 @@ def load_table(
             place of a channel's, "drop" to leave it out, which the log tells.
         project: how stacks become images, `{"Z": "max", "T": 0}`, as `read_stack` takes it.
         scene: which image of a file that holds several, as `read_stack` takes it.
+        pixel_size: micrometres per pixel, or the column that holds them; where it is left out, what the files say.
         delimiter: what stands between two cells of a text file; found unless given.
         encoding: of a text file, where it is not UTF-8 and its first bytes do not say it, such as "cp1252".
         sheet: of a workbook that has several.
@@ -122,6 +124,7 @@ def load_table(
         missing=missing,
         project=project,
         scene=scene,
+        pixel_size=pixel_size,
         delimiter=delimiter,
         encoding=encoding,
         sheet=sheet,

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 import keras
@@ -10,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.augmentation import Augmentation, resolve_augmentations
-from keras_hpa.data.batch_recipe import BatchRecipe
+from keras_hpa.data.batch_recipe import BatchRecipe, read_sample
+from keras_hpa.data.framing import Framing
 from keras_hpa.data.processes import ProcessReader
 from keras_hpa.data.read_ahead import ReadAhead
 from keras_hpa.data.readings import CurrentEpoch, Reading, takes_reading
-from keras_hpa.data.resizing import INTERPOLATIONS, check_image_size
 from keras_hpa.data.sampling import SAMPLERS, RareLabels, Sampler
-from keras_hpa.data.source import Source, check_ids, labels_of, subset
+from keras_hpa.data.sequence_arguments import check_integers, check_labels
+from keras_hpa.data.source import Source, check_ids, labels_of, pixel_size_of, subset
 from keras_hpa.data.worker_pool import WorkerPool
 
 
@@ -39,6 +39,10 @@ class MultiChannelSequence(keras.utils.PyDataset):
         batch_size: samples in a batch.
         image_size: height and width to which images are resized, or one number for both. Without it all must have one
             size.
+        fit: how images of other proportions come to `image_size`: "stretch", which the log tells once; "crop" keeps
+            proportions and cuts off what sticks out of the middle; "pad" keeps them and puts dark pixels around.
+        pixel_size: micrometres per pixel to which all images are brought, so that cells of two objectives are alike;
+            the source must know theirs. "crop" and "pad" then cut and fill up, and scale nothing.
         shuffle: whether every pass has an order of its own; without it the order is the source's.
         seed: from which orders, draws and augmentation follow.
         batches_per_epoch: the length of an epoch, if not one pass.
@@ -46,9 +50,10 @@ class MultiChannelSequence(keras.utils.PyDataset):
             independently), "rare_labels" (as many, `RareLabels(labels)`), or a callable that takes a generator and the
             number of samples and gives an array of indices, always of the same length. A sampler orders its draws
             itself, whatever `shuffle` says.
-        augment: "dihedral" (the eight symmetries of the square), a callable `(image, rng) -> image`, or a list of
-            these, applied in turn. The image is as it will be handed out, scaled or not, of shape
-            `(height, width, channels)`; `rng` depends on seed, pass and the sample's place in the pass, nothing else.
+        augment: "dihedral" (the eight symmetries of the square), a callable `(image, rng) -> image` such as
+            `RandomAffine()` or `ChannelGain()`, or a list of these, applied in turn. The image is as it will be handed
+            out, scaled or not, of shape `(height, width, channels)`; `rng` depends on seed, pass and the sample's place
+            in the pass, nothing else.
         dtype: "float32" divides integers by `max_value` and leaves floats as they are; "source" keeps the
             type of the file, which has a quarter of the bytes at 8 bits, for a model that scales.
         max_value: what becomes 1.0: the type's largest value (255, 65535) unless given, such as 4095 for 12 bits in
@@ -95,6 +100,8 @@ class MultiChannelSequence(keras.utils.PyDataset):
         *,
         batch_size: int = 32,
         image_size: int | tuple[int, int] | None = None,
+        fit: str = "stretch",
+        pixel_size: float | None = None,
         shuffle: bool = False,
         seed: int = 0,
         batches_per_epoch: int | None = None,
@@ -109,11 +116,11 @@ class MultiChannelSequence(keras.utils.PyDataset):
         workers: int | None = None,
         max_queue_size: int = 2,
     ):
-        batch_size, max_queue_size = _integers(1, batch_size=batch_size, max_queue_size=max_queue_size)
-        seed, initial_epoch = _integers(0, seed=seed, initial_epoch=initial_epoch)
-        (workers,) = _integers(0, workers=_num_cores() if workers is None else workers)
+        batch_size, max_queue_size = check_integers(1, batch_size=batch_size, max_queue_size=max_queue_size)
+        seed, initial_epoch = check_integers(0, seed=seed, initial_epoch=initial_epoch)
+        (workers,) = check_integers(0, workers=_num_cores() if workers is None else workers)
         if batches_per_epoch is not None:
-            (batches_per_epoch,) = _integers(1, batches_per_epoch=batches_per_epoch)
+            (batches_per_epoch,) = check_integers(1, batches_per_epoch=batches_per_epoch)
         if not isinstance(source, Source):
             raise TypeError(
                 "`source` must be a Source, with `ids`, `channels`, `len` and `read`; arrays become one by "
@@ -126,14 +133,15 @@ class MultiChannelSequence(keras.utils.PyDataset):
             raise ValueError(f"`dtype` must be 'float32' or 'source'. Received: {dtype!r}")
         if max_value is not None and (dtype == "source" or not 0 < max_value < np.inf):
             raise ValueError(f"`max_value` must be positive, and dtype='float32'. Received: {max_value}, {dtype!r}")
-        if interpolation not in INTERPOLATIONS:
-            raise ValueError(f"`interpolation` must be one of {sorted(INTERPOLATIONS)}. Received: {interpolation!r}")
+        framing = Framing(image_size, interpolation, fit, pixel_size)
         super().__init__(workers, max_queue_size=max_queue_size)
         self.source = source
         labels = labels_of(source, labels)
-        self.labels = None if labels is None else _check_labels(labels, len(source))
+        self.labels = None if labels is None else check_labels(labels, len(source))
         self.batch_size = batch_size
-        self.image_size = None if image_size is None else check_image_size(image_size)
+        self.image_size = framing.image_size
+        self.fit = fit
+        self.pixel_size = framing.pixel_size
         self.shuffle = shuffle
         self.seed = seed
         self.batches_per_epoch = batches_per_epoch
@@ -149,8 +157,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
         self._recipe = BatchRecipe(
             source,
             batch_size=batch_size,
-            image_size=self.image_size,
-            interpolation=interpolation,
+            framing=framing,
             seed=seed,
             sampler=_resolve_sampler("without_replacement" if sampler is None and shuffle else sampler, self.labels),
             augmentations=resolve_augmentations(augment),
@@ -199,6 +206,8 @@ class MultiChannelSequence(keras.utils.PyDataset):
             subset(self.source, range(len(self.source))[start:stop]),
             batch_size=self.batch_size,
             image_size=self.image_size,
+            fit=self.fit,
+            pixel_size=self.pixel_size,
             dtype=self.dtype,
             max_value=self.max_value,
             interpolation=self.interpolation,
@@ -209,13 +218,20 @@ class MultiChannelSequence(keras.utils.PyDataset):
         sequence._by_hand = sequence._reader(in_turn=True)
         return sequence
 
+    def pixel_size_at(self, index: int) -> float | None:
+        """Gives the micrometres per pixel of sample `index` as it is handed out; `None` where that is not known."""
+        own = pixel_size_of(self.source, index)
+        if self.pixel_size is not None or own is None or self.image_size is None:
+            return own if self.pixel_size is None else self.pixel_size
+        return own * self._recipe.framing.scale(read_sample(self.source, index).shape)
+
     @property
     def epoch(self) -> int:
         return self._current.number
 
     @epoch.setter
     def epoch(self, number: int) -> None:
-        self._current.set(*_integers(0, epoch=number))
+        self._current.set(*check_integers(0, epoch=number))
 
     @property
     def workers(self) -> int:
@@ -279,33 +295,3 @@ def _check_shard(shard: tuple[int, int]) -> tuple[int, int]:
     if not 0 <= index < count:
         raise ValueError(f"`shard` must be (index, count), the index in 0 to count - 1. Received: {shard!r}")
     return index, count
-
-
-def _integers(smallest: int, **arguments: int) -> list[int]:
-    for name, value in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < smallest:
-            raise ValueError(f"`{name}` must be an integer, {smallest} or more. Received: {value!r}")
-    return [int(value) for value in arguments.values()]  # NumPy's would overflow
-
-
-def _check_labels(labels: npt.ArrayLike, num_samples: int) -> npt.NDArray[np.float32]:
-    if np.ma.is_masked(labels):
-        raise ValueError("`labels` must be -1 where unknown, as `labels.filled(-1)` gives. Received: a masked array")
-    array = np.asarray(labels)
-    if array.dtype == object:  # a table of several types
-        with suppress(TypeError, ValueError):
-            array = array.astype(np.float64)
-    if array.ndim < 1 or len(array) != num_samples or array.dtype.kind not in "biuf":
-        raise ValueError(
-            f"`labels` must be numbers with one row per sample, {num_samples}. "
-            f"Received: {array.dtype} of shape {array.shape}"
-        )
-    is_wrong = ~np.isfinite(array)
-    if array.ndim == 2:  # of one axis they are numbers of classes, or whatever a loss of one's own takes
-        is_wrong |= ~((array >= 0) & (array <= 1) | (array == -1))
-    for place in np.argwhere(is_wrong)[:1]:
-        raise ValueError(
-            "`labels` must be 1, 0 or between, -1 where unknown; of one axis they may be any finite numbers. "
-            f"Received: {array[tuple(place)]} in row {place[0]}"
-        )
-    return array.astype(np.float32)

@@ -156,6 +156,20 @@ def _planes(
     return Planes(planes, (*shape, *planes[0].shape), order + planes[0].axes, names if any(names) else None)
 
 
+def ome_pixel_size(text: str, scene: int | str | None = None) -> tuple[tuple[float, str], tuple[float, str]] | None:
+    """Reads width and height of a pixel, each with its unit; `None` where the OME-XML does not say it."""
+    images = [node for node in _parse(text) if _tag(node) == "Image"]
+    images = [image for image in images if not _BESIDE_THE_IMAGE.match(image.get("Name", ""))] or images
+    if scene is not None:
+        images = [choose_scene(images, [image.get("Name", "") for image in images], scene)]
+    pixels = _child(images[0], "Pixels") if images else None
+    if pixels is None or not pixels.get("PhysicalSizeX"):
+        return None
+    width = float(pixels.get("PhysicalSizeX", "nan")), pixels.get("PhysicalSizeXUnit", "µm")
+    height = float(pixels.get("PhysicalSizeY", width[0])), pixels.get("PhysicalSizeYUnit", width[1])
+    return width, height
+
+
 def _parse(text: str) -> ElementTree.Element:
     if len(text) > _MOST_TEXT:
         raise Unreadable(f"its OME-XML has {len(text)} characters, more than {_MOST_TEXT}")

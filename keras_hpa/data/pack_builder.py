@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data.batch_recipe import read_sample
+from keras_hpa.data.batch_recipe import naming_sample, read_sample
+from keras_hpa.data.framing import Framing
 from keras_hpa.data.progress import Progress
-from keras_hpa.data.resizing import resize_image
 from keras_hpa.data.source import Source, check_ids
 from keras_hpa.files import (
     LOCK,
@@ -80,11 +80,10 @@ def image_checksum(image: npt.NDArray) -> int:
 class PackBuilder:
     """Writes images and their checksums, first the one and then the other, so that what has a checksum is there."""
 
-    def __init__(self, source: Source, path: Path, size: tuple[int, ...] | None, interpolation: str):
+    def __init__(self, source: Source, path: Path, framing: Framing):
         self.source = source
         self.path = path
-        self.size = None if size is None else (int(size[0]), int(size[1]))
-        self.interpolation = interpolation
+        self.framing = framing
         first = self._image(0)
         self.shape, self.dtype = first.shape, first.dtype
         self.num_bytes = first.nbytes
@@ -161,12 +160,21 @@ class PackBuilder:
 
     def _image(self, index: int) -> npt.NDArray:
         image = read_sample(self.source, index)
-        return image if self.size is None else resize_image(image, self.size, self.interpolation)
+        with naming_sample(self.source, index, "Resizing"):
+            return self.framing(image, self.source, index)
 
     def _digest(self) -> str:
         """Of ids, channels, size and interpolation, and of what the first, middle and last image are."""
         num_samples = len(self.source)
-        parts = [list(self.source.ids), list(self.source.channels), self.size, self.interpolation]
+        framing = self.framing
+        parts: list[Any] = [
+            list(self.source.ids),
+            list(self.source.channels),
+            framing.image_size,
+            framing.interpolation,
+        ]
+        if (framing.fit, framing.pixel_size) != ("stretch", None):
+            parts += [framing.fit, framing.pixel_size]
         digest = hashlib.sha256(json.dumps(parts).encode())
         for index in sorted({0, num_samples // 2, num_samples - 1}):
             image = np.ascontiguousarray(read_sample(self.source, index))

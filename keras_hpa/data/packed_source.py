@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.data.framing import Framing
 from keras_hpa.data.pack_builder import IMAGES, PackBuilder, image_checksum, read_pack_manifest
-from keras_hpa.data.resizing import INTERPOLATIONS, check_image_size
 from keras_hpa.data.source import Source
 
 _NUM_CHECKED = 16
@@ -73,6 +73,8 @@ class PackedSource:
         path: str | os.PathLike[str],
         *,
         image_size: int | tuple[int, int] | None = None,
+        fit: str = "stretch",
+        pixel_size: float | None = None,
         interpolation: str = "area",
         workers: int | None = None,
         verbose: int = 1,
@@ -89,6 +91,8 @@ class PackedSource:
             source: what to pack. All images must have one type, and one size unless `image_size` is given.
             path: a folder for the pack; it is made.
             image_size: height and width to which images are resized, or one number for both.
+            fit: as in `MultiChannelSequence`.
+            pixel_size: as in `MultiChannelSequence`.
             interpolation: as in `MultiChannelSequence`.
             workers: threads that read; one per core unless given.
             verbose: 1 shows a progress bar, beside it the size of the whole pack and the free space, in GB; 0 does not.
@@ -97,12 +101,10 @@ class PackedSource:
             ValueError: if the folder holds another pack or something else, or images do not have one size and type.
             OSError: if the disk has too little space.
         """
-        size = None if image_size is None else check_image_size(image_size)
-        if interpolation not in INTERPOLATIONS:
-            raise ValueError(f"`interpolation` must be one of {sorted(INTERPOLATIONS)}. Received: {interpolation!r}")
+        framing = Framing(image_size, interpolation, fit, pixel_size)
         if not len(source):
             raise ValueError("`source` must have a sample at least. Received: none")
-        builder = PackBuilder(source, Path(path).absolute(), size, interpolation)
+        builder = PackBuilder(source, Path(path).absolute(), framing)
         builder.build(workers or os.cpu_count() or 1, verbose)
         packed = cls(path)
         if packed.digest != builder.plan["digest"]:

@@ -73,9 +73,11 @@ class ProcessReader:
             finally:
                 _processes.give_back(process, is_alive=answer is not None)
             if answer is not None:
-                unfit, error = answer
+                unfit, error, notes = answer
                 if error is not None:
                     raise error
+                for note in notes:
+                    self.recipe.framing.announce(note)
                 return unfit
         raise ChildProcessError(
             f"Worker processes were killed {_ATTEMPTS} times before these samples were read, for want of memory or by "

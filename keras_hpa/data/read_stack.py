@@ -62,14 +62,15 @@ def read_stack(
 
     def arrange(content: ImageContent) -> tuple[npt.NDArray, tuple[str, ...] | None]:
         if project is None:
-            return _to_channels_last(content, axes)
+            return to_channels_last(content, axes)
         projected = project_content(content, project, axes)
-        return _to_channels_last(projected, None if axes is None else projected.axes)
+        return to_channels_last(projected, None if axes is None else projected.axes)
 
     return read_content(path, root, max_bytes, arrange, scene)
 
 
-def _to_channels_last(content: ImageContent, given: str | None) -> tuple[npt.NDArray, tuple[str, ...] | None]:
+def to_channels_last(content: ImageContent, given: str | None) -> tuple[npt.NDArray, tuple[str, ...] | None]:
+    """Gives an image of height, width and channels, and the channels' names; `given` are axes that a user says."""
     array, axes = content.array, (given or content.axes).upper()
     if array.ndim > 3 and len(axes) == array.ndim:
         kept = [n for n, length in enumerate(array.shape) if length > 1 or axes[n] in "YX"]

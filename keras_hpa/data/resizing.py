@@ -1,5 +1,6 @@
 """One image to one size."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,14 @@ _RESIZED_AS = {
 }
 
 
-def check_image_size(size: Any, smallest: int = 1) -> tuple[int, int]:
-    """The height and width that an argument `image_size` means: two whole numbers, or one for both."""
+def check_image_size(size: Any, smallest: int = 1, *, name: str = "image_size") -> tuple[int, int]:
+    """The height and width that an argument means: two whole numbers, or one for both."""
     sizes = (size, size) if isinstance(size, int | np.integer) else tuple(size) if np.iterable(size) else ()
     if len(sizes) != 2 or any(
         isinstance(n, bool) or not isinstance(n, int | np.integer) or n < smallest for n in sizes
     ):
         at_least = f", {smallest} or more" if smallest > 1 else ""
-        raise ValueError(f"`image_size` must be (height, width), or one number for both{at_least}. Received: {size!r}")
+        raise ValueError(f"`{name}` must be (height, width), or one number for both{at_least}. Received: {size!r}")
     return int(sizes[0]), int(sizes[1])
 
 
@@ -59,20 +60,28 @@ def resize_image(image: npt.NDArray, size: tuple[int, int], interpolation: str =
         return image
     import cv2
 
-    work = image.astype(_RESIZED_AS.get(image.dtype, image.dtype), copy=False)
     method = getattr(cv2, INTERPOLATIONS[interpolation])
     if interpolation == "area" and (size[0] > image.shape[0] or size[1] > image.shape[1]):
         method = cv2.INTER_LINEAR
+
+    def resize(part: npt.NDArray) -> npt.NDArray:
+        return cv2.resize(part, size[::-1], interpolation=method)
+
+    return by_opencv(image, resize)
+
+
+def by_opencv(image: npt.NDArray, function: Callable[[npt.NDArray], npt.NDArray]) -> npt.NDArray:
+    """Applies a linear filter of OpenCV to an image of any type and number of channels, in types and parts it takes."""
+    work = image.astype(_RESIZED_AS.get(image.dtype, image.dtype), copy=False)
     parts = [
-        cv2.resize(np.ascontiguousarray(work[..., first : first + _MOST_CHANNELS]), size[::-1], interpolation=method)
+        function(np.ascontiguousarray(work[..., first : first + _MOST_CHANNELS]))
         for first in range(0, image.shape[2], _MOST_CHANNELS)
     ]
-    parts = [part.reshape(*size, -1) for part in parts]
-    resized = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+    parts = [part.reshape(*part.shape[:2], -1) for part in parts]
+    changed = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
     if work.dtype == np.float64:  # OpenCV's weights have the precision of float32, and do not add up to 1
-        ones = cv2.resize(np.ones(image.shape[:2]), size[::-1], interpolation=method)
-        resized = resized / ones.reshape(*size, 1)
-    return to_type(resized, image.dtype)
+        changed = changed / function(np.ones(image.shape[:2])).reshape(*changed.shape[:2], 1)
+    return to_type(changed, image.dtype)
 
 
 def to_type(values: npt.NDArray, dtype: np.dtype) -> npt.NDArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data.find_positions import find_positions
-from keras_hpa.data.source import Source, check_ids, labels_of, select_channels, subset
+from keras_hpa.data.framing import check_pixel_sizes
+from keras_hpa.data.source import Source, check_ids, labels_of, pixel_size_of, select_channels, subset
 from keras_hpa.data.splits import check_groups, stratified_folds, stratified_parts
 from keras_hpa.data.table_files import needs
 from keras_hpa.labels import check_class_names, check_label_matrix
@@ -32,6 +34,8 @@ class Samples:
         class_names: the names of the columns of `labels`.
         groups: one hashable per sample: samples of one group (a patient, a plate, near duplicates) are never split.
         metadata: whatever else is known: a mapping, or a table, from a name to one value per sample.
+        pixel_sizes: micrometres per pixel: one number, or one per sample, NaN or `None` where it is not known. Unless
+            given, what the source knows.
 
     Raises:
         TypeError: if `source` is not a `Source`.
@@ -57,6 +61,7 @@ class Samples:
         class_names: Sequence[str] | None = None,
         groups: Sequence[Hashable] | None = None,
         metadata: Mapping[str, Sequence[Any]] | None = None,
+        pixel_sizes: float | Sequence[float | None] | None = None,
     ):
         if not isinstance(source, Source):
             raise TypeError(f"`source` must have `ids`, `channels`, `len()` and `read`. Received: {type(source)}")
@@ -66,6 +71,7 @@ class Samples:
             class_names = source.class_names if class_names is None else class_names
             groups = source.groups if groups is None else groups
             known = source.metadata if metadata is None else known
+            pixel_sizes = source.pixel_sizes if pixel_sizes is None else pixel_sizes
             source = source.source
         num_samples = len(source)
         self.source: Source = source
@@ -82,6 +88,7 @@ class Samples:
             if isinstance(known[name], str) or not np.iterable(known[name]) or len(known[name]) != num_samples:
                 raise ValueError(f"`metadata[{name!r}]` must have {num_samples} values. Received: {known[name]!r}")
         self.metadata: dict[str, list[Any]] = {name: list(known[name]) for name in known}
+        self.pixel_sizes: list[float | None] | None = check_pixel_sizes(pixel_sizes, num_samples)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -109,6 +116,10 @@ class Samples:
     def read(self, index: int) -> npt.NDArray:
         return self.source.read(index)
 
+    def pixel_size(self, index: int) -> float | None:
+        """Gives the micrometres that a pixel of a sample spans; `None` where that is not known."""
+        return pixel_size_of(self.source, index) if self.pixel_sizes is None else self.pixel_sizes[index]
+
     def select_channels(self, names: Sequence[str]) -> Samples:
         """Gives the same samples with some of their channels, in the order of `names`."""
         return self._with(select_channels(self.source, names))
@@ -117,7 +128,13 @@ class Samples:
         """Gives the same samples, read from a pack; `options` are those of `PackedSource.build`."""
         from keras_hpa.data.packed_source import PackedSource
 
-        return self._with(PackedSource.build(self.source, path, **options))
+        packed = PackedSource.build(self, path, **options)
+        sizes: Any = options.get("pixel_size")
+        if sizes is None and options.get("image_size") is None:
+            sizes = [self.pixel_size(index) for index in range(len(self))]
+        elif options.get("pixel_size") is None:
+            sizes = math.nan  # it depends on how large each image was
+        return self._with(packed, sizes)
 
     def batches(self, **options: Any) -> MultiChannelSequence:
         """Gives a `MultiChannelSequence` of these samples and their labels; `options` are its arguments."""
@@ -183,12 +200,20 @@ class Samples:
     def _classes(self) -> npt.NDArray[np.int8]:
         return np.ones((len(self), 1), np.int8) if self.labels is None else self.labels
 
-    def _with(self, source: Source) -> Samples:
-        return Samples(source, self.labels, class_names=self.class_names, groups=self.groups, metadata=self.metadata)
+    def _with(self, source: Source, pixel_sizes: Any = None) -> Samples:
+        return Samples(
+            source,
+            self.labels,
+            class_names=self.class_names,
+            groups=self.groups,
+            metadata=self.metadata,
+            pixel_sizes=self.pixel_sizes if pixel_sizes is None else pixel_sizes,
+        )
 
     def _subset(self, positions: npt.NDArray) -> Samples:
         part = Samples(subset(self.source, positions), class_names=self.class_names)
         part.labels = None if self.labels is None else self.labels[positions]
         part.groups = None if self.groups is None else [self.groups[position] for position in positions]
         part.metadata = {name: [values[one] for one in positions] for name, values in self.metadata.items()}
+        part.pixel_sizes = None if self.pixel_sizes is None else [self.pixel_sizes[position] for position in positions]
         return part

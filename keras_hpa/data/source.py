@@ -21,7 +21,8 @@ class Source(Protocol):
         channels: the names of the channels, in the order of the last axis of what `read` returns.
 
     A source that gives zeros in place of channels that are missing says so in an attribute `filled`: (id, channel)
-    pairs. `validate` counts them, through `subset`, `select_channels`, `Samples` and packs too.
+    pairs. `validate` counts them, through `subset`, `select_channels`, `Samples` and packs too. One that knows how
+    large its pixels are has a method `pixel_size(index)`, which gives micrometres, or `None` where it is not known.
 
     Example:
         >>> from keras_hpa import ArraySource
@@ -124,6 +125,12 @@ def select_channels(source: Source, names: Sequence[str]) -> Source:
     return own_way(chosen) if own_way is not None else _ChannelSelection(source, chosen)
 
 
+def pixel_size_of(source: Source, index: int) -> float | None:
+    """Gives the micrometres that a pixel of a sample spans; `None` where the source does not know."""
+    own = getattr(source, "pixel_size", None)
+    return own(index) if callable(own) else None
+
+
 def labels_of(source: Source, labels: npt.ArrayLike | None) -> npt.ArrayLike | None:
     """Gives `labels`, or those that the source has itself; refuses others beside those."""
     own = getattr(source, "labels", None)
@@ -165,6 +172,9 @@ class _Subset:
     def read(self, index: int) -> npt.NDArray:
         return self.source.read(int(self.indices[index]))
 
+    def pixel_size(self, index: int) -> float | None:
+        return pixel_size_of(self.source, int(self.indices[index]))
+
     def select_channels(self, names: Sequence[str]) -> "_Subset":
         return _Subset(select_channels(self.source, names), self.indices)
 
@@ -197,3 +207,6 @@ class _ChannelSelection:
 
     def read(self, index: int) -> npt.NDArray:
         return self.source.read(index)[..., [self.source.channels.index(name) for name in self.channels]]
+
+    def pixel_size(self, index: int) -> float | None:
+        return pixel_size_of(self.source, index)

@@ -251,15 +251,15 @@ def _read_parquet(path: Path) -> Rows:
     )
 
 
-def needs(module: str, reason: str) -> Any:
-    """Imports a library of the extra `tables` where it is needed."""
+def needs(module: str, reason: str, extra: str = "tables") -> Any:
+    """Imports a library of an extra where it is needed."""
     import importlib
 
     try:
         return importlib.import_module(module)
     except ImportError:
         raise ImportError(
-            f'{reason}: `pip install "keras-hpa[tables]"` brings what it takes. Received: no module {module!r}'
+            f'{reason}: `pip install "keras-hpa[{extra}]"` brings what it takes. Received: no module {module!r}'
         ) from None
 
 

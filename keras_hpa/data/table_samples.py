@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from keras_hpa.data.source import Source
 from keras_hpa.data.table_columns import Columns, find_columns, listed
 from keras_hpa.data.table_keys import find_rows
 from keras_hpa.data.table_labels import read_labels
+from keras_hpa.data.table_metadata import groups_of, pixel_sizes_of
 from keras_hpa.data.table_paths import SUFFIXES, check_row_ids, paths_of_rows, row_ids, rows_without_files
-from keras_hpa.data.tables import Call, Table, is_nothing, open_table
+from keras_hpa.data.tables import Call, Table, open_table
 
 
 @dataclass
@@ -38,9 +39,11 @@ class Request:
     missing: str = "error"
     project: Mapping[str, Any] | None = None
     scene: int | str | None = None
+    pixel_size: float | str | None = None
     delimiter: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+    opener: Any = None  # finds samples and opens them where they are no files
 
     def given(self) -> dict[str, Any]:
         """The options that are not as they are by default."""
@@ -81,8 +84,7 @@ def _make_samples(table: Table, root: Path, request: Request, *, id_format: str 
     ids = row_ids(table, columns, pattern, root)
     if columns.is_searched and pattern is not None:
         table.ids = ids if callable(columns.keys) else None
-        found = find_samples(root, pattern, request.channels, table.call, project=request.project, id_format=id_format)
-        found = _complete(found, request, table.call)
+        found = _find(root, request, table.call, id_format)
         rows = find_rows(table, ids, columns, found, request.missing)
         _tell([sample.id for sample, row in zip(found.samples, rows, strict=True) if row is None], "row")
         found.samples = [sample for sample, row in zip(found.samples, rows, strict=True) if row is not None]
@@ -93,7 +95,7 @@ def _make_samples(table: Table, root: Path, request: Request, *, id_format: str 
     table.ids = ids
     check_row_ids(table, ids, columns.id)
     labels, class_names = _labels(table, columns, request)
-    groups = _groups(table, request.groups, table.columns)
+    groups = groups_of(table, request.groups, table.columns)
     if not root.is_dir():
         raise FileNotFoundError(f"`root` must be a folder. Received: {os.fspath(root)!r}")
     _check_channels(table, columns, pattern, root, request)
@@ -109,7 +111,10 @@ def _make_samples(table: Table, root: Path, request: Request, *, id_format: str 
     channels = None if columns.paths is not None else request.channels
     source = _source_of(root, ids, channels, paths, request, pattern.text if is_plain and pattern is not None else None)
     metadata = {name: [cells[row] for row in kept] for name, cells in table.columns.items() if name not in columns.used}
-    return Samples(source, labels, class_names=class_names, groups=groups, metadata=metadata)
+    sizes = pixel_sizes_of(
+        table, request.pixel_size, {name: [cells[row] for row in kept] for name, cells in table.columns.items()}
+    )
+    return Samples(source, labels, class_names=class_names, groups=groups, metadata=metadata, pixel_sizes=sizes)
 
 
 def samples_of_folder(root: Path, request: Request, call: Call, *, id_format: str | None = None) -> Samples:
@@ -118,10 +123,7 @@ def samples_of_folder(root: Path, request: Request, call: Call, *, id_format: st
     for name in ("label_columns", "id_column", "key", "delimiter", "encoding"):
         if getattr(request, name) is not None:
             raise ValueError(f"`{name}` must be left out where there is no table. Received: {getattr(request, name)!r}")
-    found = find_samples(
-        root, FilePattern(request.pattern), request.channels, call, project=request.project, id_format=id_format
-    )
-    found = _complete(found, request, call)
+    found = _find(root, request, call, id_format)
     names = found.samples[0].fields if found.samples else {}
     columns = {name: [sample.fields[name] for sample in found.samples] for name in names}
     columns = {name: cells for name, cells in columns.items() if name == "label" or any(cells)}
@@ -138,6 +140,15 @@ def samples_of_folder(root: Path, request: Request, call: Call, *, id_format: st
 def _check_missing(missing: str) -> None:
     if missing not in ("error", "zeros", "drop"):
         raise ValueError(f"`missing` must be 'error', 'zeros' or 'drop'. Received: {missing!r}")
+
+
+def _find(root: Path, request: Request, call: Call, id_format: str | None) -> Found:
+    """Finds the samples of a folder, each with all its files."""
+    if request.opener is not None:
+        return _complete(request.opener.found, request, call)
+    pattern = FilePattern(request.pattern)
+    found = find_samples(root, pattern, request.channels, call, project=request.project, id_format=id_format)
+    return _complete(found, request, call)
 
 
 def _complete(found: Found, request: Request, call: Call) -> Found:
@@ -199,12 +210,18 @@ def _joined(table: Table, columns: Columns, root: Path, found: Found, rows: Sequ
     of_rows = {name: [cells[row] for row in rows] for name, cells in table.columns.items()}
     taken = {name: cells for name, cells in of_rows.items() if name not in columns.used and name not in keys}
     channels = request.channels if found.channels is None or "" in files else found.channels
+    source = (
+        _source_of(root, ids, channels, files, request)
+        if request.opener is None
+        else request.opener.source(found.samples)
+    )
     return Samples(
-        _source_of(root, ids, channels, files, request),
+        source,
         None if labels is None else labels[rows],
         class_names=class_names,
-        groups=_groups(table, request.groups, {**of_rows, **said}, rows),
+        groups=groups_of(table, request.groups, {**of_rows, **said}, rows),
         metadata={**taken, **said},
+        pixel_sizes=pixel_sizes_of(table, request.pixel_size, {**of_rows, **said}),
     )
 
 
@@ -219,24 +236,6 @@ def _labels(table: Table, columns: Columns, request: Request) -> Any:
         num_classes=request.num_classes,
         allow_empty=request.allow_empty,
     )
-
-
-def _groups(
-    table: Table, groups: Any, columns: Mapping[str, Sequence[Any]], rows: Sequence[int] | None = None
-) -> list[Hashable] | None:
-    names = listed(groups)
-    if not names:
-        return None
-    for name in names:
-        for position, cell in enumerate(columns[name]):
-            row = position if rows is None else rows[position]
-            if is_nothing(cell):
-                raise ValueError(
-                    f"`groups` must name a group for every sample; or call {table.without(row)}. Received: {cell!r} in "
-                    f"{table.where(row, name)}, for samples {[table.ids[row]] if table.ids else []}"
-                )
-    cells = [[cell.strip() if isinstance(cell, str) else cell for cell in columns[name]] for name in names]
-    return list(cells[0]) if isinstance(groups, str) else list(zip(*cells, strict=True))
 
 
 def _without_ids(table: Table, ids: Sequence[str] | None, request: Request, is_searched: bool) -> Table:

@@ -47,7 +47,7 @@ def read_tiff(
 
         def open_pages(name: str) -> Pages:
             try:
-                return list(_open(opened.enter_context(open_sibling(name)), opened).pages)
+                return list(open_tiff(opened.enter_context(open_sibling(name)), opened).pages)
             except Unreadable as error:
                 raise Unreadable(f"of {name!r}, which holds a part of its image: {error}") from error.__cause__
 
@@ -55,7 +55,7 @@ def read_tiff(
             return opened.enter_context(open_sibling(name)).read(SPARE_BYTES)
 
         try:
-            tiff = _open(file, opened)
+            tiff = open_tiff(file, opened)
             pages = list(tiff.pages)
             if tiff.is_ome:
                 planes = find_planes(tiff.ome_metadata, file_name, pages, read, open_pages, scene)
@@ -130,7 +130,8 @@ class _Nameless:
         return count
 
 
-def _open(file: BinaryIO, opened: ExitStack) -> tifffile.TiffFile:
+def open_tiff(file: BinaryIO, opened: ExitStack) -> tifffile.TiffFile:
+    """Opens a TIFF whose pages do not loop and are not cut off, and that names no other file; `opened` closes it."""
     file.seek(0)
     check_chain(file, check_signature(file, "TIFF"))
     file.seek(0)

@@ -45,8 +45,8 @@ class Task(NamedTuple):
     path: list[str] | None  # where the program finds modules, with a recipe
 
 
-Answer = tuple[list[tuple[int, npt.NDArray]], Exception | None]
-"""The images that did not fit into their rows, with their places, and the error if there was one."""
+Answer = tuple[list[tuple[int, npt.NDArray]], Exception | None, list[str]]
+"""The images that did not fit into their rows, with their places; the error if there was one; what the log is told."""
 
 
 def serve() -> None:
@@ -82,10 +82,10 @@ class _Worker:
 
     def do(self, task: Task) -> Answer:
         try:
-            return self._make(task), None
+            return self._make(task), None, self._recipe(task).framing.notes
         except Exception as error:
             error.add_note("In a worker process:\n" + traceback.format_exc())
-            return [], error
+            return [], error, []
 
     def _make(self, task: Task) -> list[tuple[int, npt.NDArray]]:
         if task.folder and task.folder != self.folder:
@@ -96,9 +96,7 @@ class _Worker:
             while len(self.recipes) >= MOST_RECIPES:
                 self.recipes.pop(next(iter(self.recipes)))
             self.recipes[task.key] = task.recipe
-        recipe = self.recipes[task.key]
-        if isinstance(recipe, bytes):  # of which the first time may fail
-            recipe = self.recipes[task.key] = pickle.loads(recipe)
+        recipe = self._recipe(task)
         rows = None if task.rows is None else self.mapped.array(*task.rows[:3])
         unfit = []
         for place in task.places:
@@ -110,6 +108,13 @@ class _Worker:
                 recipe.put(image, rows[place - task.rows.first])
         return unfit
 
+    def _recipe(self, task: Task) -> BatchRecipe:
+        recipe = self.recipes[task.key]
+        if isinstance(recipe, bytes):  # of which the first time may fail
+            recipe = self.recipes[task.key] = pickle.loads(recipe)
+            recipe.framing.is_told_here = False
+        return recipe
+
 
 def _send(file: BinaryIO, answer: Answer) -> None:
     try:
@@ -118,6 +123,6 @@ def _send(file: BinaryIO, answer: Answer) -> None:
             pickle.loads(content)
     except Exception:  # an error of the user's own type that cannot be sent
         error = answer[1]
-        content = pickle.dumps(([], ValueError(f"{type(error).__name__}: {error}")), protocol=5)
+        content = pickle.dumps(([], ValueError(f"{type(error).__name__}: {error}"), []), protocol=5)
     file.write(content)
     file.flush()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from keras_hpa.graphs.check_channels_last import check_channels_last
 from keras_hpa.graphs.model_graph import Changes, is_functional, rebuild, trace
+from keras_hpa.layers import PixelSize
 
 _METHODS = ("copy", "mean", "zero", "repeat")
 PIXELWISE = (
@@ -26,6 +27,7 @@ PIXELWISE = (
     keras.layers.RandomTranslation,
     keras.layers.RandomZoom,
     keras.layers.RandomCrop,
+    PixelSize,
 )
 """Layers that treat every channel alike and have no scale of their own."""
 _PER_CHANNEL = (keras.layers.Rescaling, keras.layers.Normalization, keras.layers.BatchNormalization)

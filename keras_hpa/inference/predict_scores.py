@@ -12,6 +12,7 @@ import numpy.typing as npt
 from keras_hpa.data import MultiChannelSequence
 from keras_hpa.files import hold
 from keras_hpa.inference.batch_scorer import REDUCTIONS, BatchScorer
+from keras_hpa.inference.model_scale import warn_of_scale
 from keras_hpa.inference.score_folder import ScoreFolder, image_digests, weights_digest
 from keras_hpa.inference.transforms import Transform, resolve_transforms, transform_name
 
@@ -37,7 +38,8 @@ def predict_scores(
     Fit thresholds on scores that were computed in the same way.
 
     Beside the scores, memory holds a few batches, however many samples there are. Scores do not depend on the batch
-    size, within the precision of float32.
+    size, within the precision of float32. Where a model records its scale by a layer `PixelSize`, images that are known
+    to be more than a fifth off it are warned of.
 
     Args:
         model: a model with one output of shape `(batch, num_classes)`, or a list of them.
@@ -102,6 +104,7 @@ def predict_scores(
         batch_size=sequence.batch_size,
         num_samples=len(sequence.source),
     )
+    warn_of_scale(models, sequence)
     verbose = 0 if verbose == 0 else 1
     if path is None:
         return _run(scorer, sequence, None, verbose)
@@ -109,6 +112,8 @@ def predict_scores(
         "models": [weights_digest(one) for one in models],
         "channels": sequence.source.channels,
         **{name: getattr(sequence, name) for name in ("image_size", "dtype", "max_value", "interpolation")},
+        **({} if sequence.fit == "stretch" else {"fit": sequence.fit}),
+        **({} if sequence.pixel_size is None else {"pixel_size": sequence.pixel_size}),
         "transforms": [transform_name(transform) for transform in chosen],
         "reduce": reduce,
         "tile_overlap": tile_overlap,

@@ -9,6 +9,7 @@ from keras import ops
 from keras_hpa.layers.image_standardization import ImageStandardization
 
 _BLUE_GREEN_RED_YELLOW = (2, 1, 0, 3)
+_TRAINED_AT = 0.08  # micrometres per pixel, the atlas's full resolution
 
 
 @keras.saving.register_keras_serializable("keras_hpa")
@@ -45,6 +46,11 @@ class GapNetPLPreprocessing(keras.layers.Layer):
             raise ValueError(f"`scale` must be positive and finite. Received: {scale!r}")
         self.scale = scale
         self._standardize = ImageStandardization(dtype=self.dtype_policy)
+
+    @property
+    def micrometres(self) -> float:
+        """What a pixel of the input spans where the enlarged image has the scale of the published weights."""
+        return _TRAINED_AT * self.scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.compute_output_shape(input_shape)

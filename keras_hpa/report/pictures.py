@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PICTURE_SIZE, _CHANNEL_SIZE = 288, 160  # pixels
-_READING = ("image_size", "interpolation", "dtype", "max_value")
+_READING = ("image_size", "fit", "pixel_size", "interpolation", "dtype", "max_value")
 
 
 def read_images(
@@ -34,8 +34,9 @@ def read_images(
         options["dtype"] = "source"
     if batches is not None:
         options = {name: getattr(batches, name) for name in _READING}
-    source = subset(getattr(samples, "source", samples), indices)
-    return MultiChannelSequence(source, batch_size=max(1, len(indices)), workers=0, **options)[0] if indices else []
+    if not indices:
+        return []
+    return MultiChannelSequence(subset(samples, indices), batch_size=len(indices), workers=0, **options).in_order()[0]
 
 
 def sample_pictures(

@@ -11,6 +11,7 @@ from keras_hpa import atlas
 from keras_hpa.data import Samples, check_image_size, write_kaggle_folder
 from keras_hpa.synthetic_atlas.compartments import Compartments
 from keras_hpa.synthetic_atlas.label_sets import BALANCES, draw_labels
+from keras_hpa.synthetic_atlas.layouts import write_layout
 from keras_hpa.synthetic_atlas.microscope import take_picture
 from keras_hpa.synthetic_atlas.protein import draw_pattern, draw_protein
 from keras_hpa.synthetic_atlas.scene import FIELD, make_scene
@@ -129,6 +130,11 @@ class SyntheticAtlas:
             noise=np.random.default_rng([self.seed, index, height, width]),
         )
 
+    def pixel_size(self, index: int) -> float:
+        """Gives the micrometres that a pixel spans."""
+        self._check_index(index)
+        return FIELD / max(self.image_size)
+
     def masks(self, index: int) -> dict[str, npt.NDArray[np.bool_]]:
         """The compartments that were drawn in a sample, as boolean masks of shape `(height, width)`.
 
@@ -140,17 +146,39 @@ class SyntheticAtlas:
         pictures |= {name: draw_pattern(cells, class_id) for class_id, name in enumerate(atlas.CLASS_NAMES)}
         return {name: _to_mask(_reduce(picture, self.image_size)) for name, picture in pictures.items()}
 
-    def save(self, root: str | Path, *, num_test: int = 0) -> None:
-        """Writes the samples as a folder in Kaggle's layout, with a progress bar: `write_kaggle_folder(samples, root)`.
+    def save(self, root: str | Path, *, layout: str = "kaggle", num_test: int = 0) -> None:
+        """Writes the samples as laboratories keep theirs, so that everything can be tried without data.
+
+        - "kaggle", for `load_kaggle`: `train.csv`, and a PNG per channel in `train/`.
+        - "hyperstacks", for `load_table`: ImageJ's ZCYX stacks of three planes in `images/`, and `labels.csv` with a
+          column of 1 and 0 per class.
+        - "five channels", for `load_table`: TIFFs of 12 bits in 16 in `images/`, the fifth channel the others' mean,
+          and `labels.csv` with a column `location`.
+        - "paths", for `load_table`: a PNG per channel, and `table.csv` with a column of paths for each.
+        - "class folders", for `load_folder`: OME-TIFFs in a folder per class, the first that a sample has.
+        - "harmony" and "metaxpress", for `load_folder`: a plate of 16 bits, and `wells.csv` with a row per well.
+        - "ome-zarr", for `load_ome_zarr`: `plate.zarr` of version 0.4, and `wells.csv`.
+
+        On a plate, samples of the same labels share a well. Only "kaggle" shows a progress bar and goes on where it was
+        stopped, as `write_kaggle_folder(samples, root)` does.
 
         Args:
-            root: the folder. It must not exist, be empty, or hold what an earlier call with the same arguments left.
-            num_test: how many of the samples, the last ones, form the test set.
+            root: the folder. It must not exist, be empty, or hold what an earlier call with the same arguments left
+                ("kaggle").
+            layout: one of these.
+            num_test: how many of the samples, the last ones, form the test set of "kaggle".
 
         Raises:
-            ValueError: if `num_test` is out of range or the folder holds something else.
+            ImportError: if zarr is not installed for "ome-zarr".
+            ValueError: if `layout` is none of these, `num_test` is out of range or given for another, there are more
+                wells than a plate has, or the folder holds something else.
         """
-        write_kaggle_folder(self.samples, root, num_test=num_test)
+        if layout == "kaggle":
+            write_kaggle_folder(self.samples, root, num_test=num_test)
+            return
+        if num_test:
+            raise ValueError(f"`num_test` must be left out where `layout` is {layout!r}. Received: {num_test!r}")
+        write_layout(self.samples, root, layout)
 
     def _compartments(self, index: int) -> Compartments:
         pixel = FIELD / max(self.image_size)

@@ -213,3 +213,8 @@ def test_a_plate_is_listed_once(tmp_path, monkeypatch):
     assert direct.ids == samples.ids
     assert len(listed) <= 2
     assert all(os.path.normpath(path) == str(tmp_path) for path in touched)
+    listed.clear()
+    found = load_folder(tmp_path, layout="metaxpress", channels=channels)
+    assert found.ids == samples.ids
+    assert [os.path.normpath(path) for path in listed] == [str(tmp_path)]
+    assert all(os.path.normpath(path) == str(tmp_path) for path in touched)

@@ -33,7 +33,7 @@ def test_convert_the_published_checkpoint(real_data, tmp_path, monkeypatch):
 @pytest.mark.usefixtures("_weights")
 def test_the_13_classes(capsys):
     size = 64
-    samples = keras_hpa.SyntheticAtlas(2, image_size=(size, size)).samples
+    samples = keras_hpa.Samples(keras_hpa.SyntheticAtlas(2, image_size=(size, size)).samples, pixel_sizes=0.32)
     # --8<-- [start:load]
     model = keras_hpa.GapNet(
         (size, size, 4),

@@ -1,7 +1,10 @@
 """The code of docs/how-to/tables-and-plates.md."""
 
 import csv
+import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,6 +14,7 @@ import tifffile
 import keras_hpa
 from tests.data.plates import write_harmony, write_metaxpress
 from tests.docs.quoted_messages import check_quoted_messages
+from tests.docs.trained import train_and_predict
 
 pd = pytest.importorskip("pandas")
 
@@ -48,24 +52,6 @@ def _data(tmp_path, monkeypatch):
             tifffile.imwrite(f"cells/{number}_{color}.tif", image(16, 16))
 
 
-def _train_and_predict(samples, new, path="predictions.csv"):
-    """One epoch on what a split gives, and a table of another folder."""
-    train, test = samples.split(test_size=0.34)
-    if samples.groups is not None:
-        assert not set(train.groups) & set(test.groups)
-    model = keras.Sequential([keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(samples.labels.shape[1])])
-    model.add(keras.layers.Activation("sigmoid"))
-    model.compile("sgd", loss="binary_crossentropy", run_eagerly=True)
-    options = {"batch_size": 2, "image_size": 16, "max_value": 4095}
-    model.fit(train.batches(shuffle=True, **options), validation_data=test.batches(**options), epochs=1, verbose=0)
-    scores = keras_hpa.predict_scores(model, new.batches(**options), verbose=0)
-    calibrator = keras_hpa.ThresholdCalibrator("fixed", class_names=samples.class_names)
-    calibrator.fit(scores, np.eye(len(scores), scores.shape[1]))
-    keras_hpa.write_predictions(path, new, scores, calibrator)
-    with open(path, newline="") as file:
-        assert [row["id"] for row in csv.DictReader(file)] == list(new.ids)
-
-
 def test_stacks():
     # --8<-- [start:stacks]
     samples = keras_hpa.load_table(
@@ -79,7 +65,7 @@ def test_stacks():
     new = keras_hpa.load_folder("new_stacks", pattern="{id}.tif", project={"Z": "max"})
     # --8<-- [end:stacks]
     assert samples.read(0).shape == (16, 16, 2)
-    _train_and_predict(samples, new)
+    train_and_predict(samples, new)
 
 
 def test_a_folder_per_class():
@@ -88,7 +74,7 @@ def test_a_folder_per_class():
     # --8<-- [end:classes]
     assert samples.class_names == ("Golgi", "Plasma membrane")
     assert samples.channels == ("DAPI", "GFP")
-    _train_and_predict(samples, samples)
+    train_and_predict(samples, samples)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
@@ -100,7 +86,7 @@ def test_plates(suffix):
         "harmony", f"harmony.{suffix}", layout="harmony", label_columns="moa", groups="well"
     )
     assert (len(samples), samples.class_names) == (12, ("actin", "tubulin"))
-    _train_and_predict(samples, keras_hpa.load_folder("harmony", layout="harmony"))
+    train_and_predict(samples, keras_hpa.load_folder("harmony", layout="harmony"))
     # --8<-- [start:metaxpress]
     channels = {"dapi": "1", "gfp": "2"}
     samples = keras_hpa.load_folder(
@@ -115,7 +101,7 @@ def test_plates(suffix):
         12,
         [0.5, 0.5, 1] if suffix == "xlsx" else ["0,5", "0,5", "1,0"],
     )
-    _train_and_predict(samples, new)
+    train_and_predict(samples, new)
     # --8<-- [start:named]
     named = keras_hpa.load_table(
         "metaxpress.csv",
@@ -147,10 +133,29 @@ def test_paths():
     # --8<-- [end:paths]
     assert samples.channels == ("nucleus", "protein")
     assert samples.labels.tolist() == [[1, 1], [0, 1], [1, 0]] * 2
-    _train_and_predict(samples, samples)
+    train_and_predict(samples, samples)
     # --8<-- [start:frame]
     print(samples.to_frame())
     # --8<-- [end:frame]
+
+
+def test_five_channels_of_12_bits():
+    # --8<-- [start:drawn]
+    keras_hpa.SyntheticAtlas(12, image_size=32).save("drawn", layout="five channels")
+    # --8<-- [end:drawn]
+    # --8<-- [start:five]
+    samples = keras_hpa.load_table(
+        "drawn/labels.csv",
+        root="drawn/images",
+        pattern="{id}.tif",
+        channels=["tubulin", "protein", "dapi", "er", "brightfield"],
+        separator="|",
+    )
+    batches = samples.batches(image_size=16, max_value=4095)
+    # --8<-- [end:five]
+    assert samples.read(0).dtype == np.uint16
+    assert 0.5 < batches[0][0].max() <= 1
+    train_and_predict(samples, keras_hpa.load_folder("drawn/images", pattern="{id}.tif", channels=samples.channels))
 
 
 def test_one_class_per_image():
@@ -167,6 +172,59 @@ def test_one_class_per_image():
     # --8<-- [end:one]
     sheet = pytest.importorskip("openpyxl").load_workbook("predictions.xlsx")["predictions"]
     assert [row[0] for row in sheet.iter_rows(values_only=True)][1:] == list(samples.ids)
+
+
+class _BioImage:
+    """Does what bioio's does with an OME-TIFF of axes CZYX."""
+
+    def __init__(self, path):
+        with tifffile.TiffFile(path) as file:
+            self.pixels = file.asarray()
+        self.channel_names = [np.str_("DAPI"), np.str_("GFP")]
+        self.physical_pixel_sizes = SimpleNamespace(X=0.325)
+
+    def get_image_data(self, dimension_order_out, **chosen):
+        assert (dimension_order_out, chosen) == ("ZYXC", {"T": 0})
+        return np.moveaxis(self.pixels, 0, -1)
+
+
+def test_formats_of_makers(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bioio", SimpleNamespace(BioImage=_BioImage))
+    os.mkdir("nd2")
+    for number in range(4):
+        pixels = np.full((2, 3, 16, 16), number, "uint16")
+        tifffile.imwrite(f"nd2/well{number}.nd2", pixels, ome=True, metadata={"axes": "CZYX"})
+    # --8<-- [start:bioio]
+    from pathlib import Path
+
+    from bioio import BioImage
+
+    class BioImages:
+        """Each file is a sample; of a stack the brightest plane at each place."""
+
+        reads_in_processes = True
+
+        def __init__(self, folder, pattern):
+            self.files = sorted(Path(folder).glob(pattern))
+            self.ids = [file.stem for file in self.files]
+            self.channels = tuple(BioImage(self.files[0]).channel_names)
+
+        def __len__(self):
+            return len(self.files)
+
+        def read(self, index):
+            return BioImage(self.files[index]).get_image_data("ZYXC", T=0).max(axis=0)
+
+        def pixel_size(self, index):
+            return BioImage(self.files[index]).physical_pixel_sizes.X
+
+    samples = keras_hpa.Samples(BioImages("nd2", "*.nd2"))
+    # --8<-- [end:bioio]
+    assert samples.ids == ("well0", "well1", "well2", "well3")
+    assert samples.pixel_size(1) == 0.325
+    batch = samples.batches(pixel_size=0.65, dtype="source", workers=0)[0]
+    assert batch.shape == (4, 8, 8, 2)
+    assert batch[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
 
 
 def test_what_goes_wrong():

@@ -309,3 +309,11 @@ def test_what_does_not_fit_is_refused(tmp_path, samples, scores, options, messag
     with pytest.raises(ValueError, match=message):
         write_report(tmp_path / "report.html", samples, scores, calibrator, **options)
     assert not list(tmp_path.iterdir())
+
+
+def test_images_are_shown_at_the_scale_of_the_batches():
+    labels = np.eye(2, dtype=int)[[0, 1, 0, 1]]
+    samples = keras_hpa.Samples(_samples(labels, size=80), pixel_sizes=[0.325, 0.65, 0.325, 0.65])
+    batches = samples.batches(image_size=32, fit="crop", pixel_size=0.65)
+    images = read_images(samples, [1, 0], _model(2, 2), batches)
+    np.testing.assert_array_equal(images, batches[0][0][[1, 0]])
