@@ -61,11 +61,10 @@ class Promises:
 
     def find_flags(self, classes: Sequence[ClassScores]) -> list[tuple[str, ...]]:
         """Returns, for each class, which promise cannot be made and why."""
-        rules = {
-            "precision": Precision(self.precision, self.confidence),
-            "recall": Recall(self.recall, self.confidence),
+        found = {
+            "precision": Precision(self.precision, self.confidence).find_flags(classes),
+            "recall": Recall(self.recall, self.confidence).find_flags(classes),
         }
-        found = {name: rule.find_flags(classes) for name, rule in rules.items()}
         return [
             tuple(f"{name} {flag}" for name, flags in found.items() for flag in flags[column])
             for column in range(len(classes))
