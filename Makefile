@@ -89,6 +89,7 @@ bench-loading: .venv/dev
 
 bench-evaluation: .venv/dev
 	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/calibration.py
 
 bench-thresholds: .venv/dev
 	$(BIN)/python benchmarks/thresholds.py --simulated 60

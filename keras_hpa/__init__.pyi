@@ -81,6 +81,8 @@ from .models import multi_level_gap as multi_level_gap
 from .models import reestimate_batch_norm as reestimate_batch_norm
 from .models import train_only as train_only
 from .synthetic_atlas import SyntheticAtlas as SyntheticAtlas
+from .thresholds import ProbabilityCalibrator as ProbabilityCalibrator
+from .thresholds import ProbabilityLayer as ProbabilityLayer
 from .thresholds import ThresholdCalibrator as ThresholdCalibrator
 from .thresholds import ThresholdLayer as ThresholdLayer
 from .thresholds import ThresholdReport as ThresholdReport

@@ -30,6 +30,7 @@ _OBJECTS = {
     "PixelSize": lambda: keras_hpa.PixelSize(0.65),
     "ScaleIntegers": lambda: keras_hpa.ScaleIntegers(),
     "SymmetricLovaszHinge": lambda: keras_hpa.SymmetricLovaszHinge(),
+    "ProbabilityLayer": lambda: keras_hpa.ProbabilityLayer([0.1, 0.2], [1.0, 0.9], [[0.0, 1.0]] * 2, [[0.0, 0.1]] * 2),
     "ThresholdLayer": lambda: keras_hpa.ThresholdLayer([0.2, 0.5]),
     "WarmUpBatchNormalization": lambda: keras_hpa.WarmUpBatchNormalization(),
     "WeightedSumLoss": lambda: keras_hpa.WeightedSumLoss([keras_hpa.MacroF1Loss()]),

@@ -15,7 +15,8 @@ A rule is an object with its own options, or a name that stands for its defaults
 | `"resampled_prevalence"` | `Resampled(Prevalence())` |
 | `"shrink"` | `Shrink()` |
 
-`Precision(at_least=0.9)` and `Recall(at_least=0.9)` promise so much on new data, and are given as objects.
+`Precision(at_least=0.9)` and `Recall(at_least=0.9)` promise so much on new data, and are given as objects; `Promises()`
+promises both, and abstains between: `calibrator.predict(scores, abstain=True)`.
 
 A rule of your own is a class with one method; see `Rule`.
 """

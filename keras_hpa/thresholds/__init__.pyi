@@ -12,8 +12,11 @@ from .global_rule import Global as Global
 from .log_odds import log_odds as log_odds
 from .max_f1_rule import MaxF1 as MaxF1
 from .prevalence_rule import Prevalence as Prevalence
+from .probability_calibrator import ProbabilityCalibrator as ProbabilityCalibrator
+from .probability_layer import ProbabilityLayer as ProbabilityLayer
 from .promises import Precision as Precision
 from .promises import Recall as Recall
+from .promises_rule import Promises as Promises
 from .report_grid_rule import ReportGrid as ReportGrid
 from .resampled_rule import Resampled as Resampled
 from .rule import Rule as Rule
@@ -34,6 +37,9 @@ __all__ = [
     "MaxF1",
     "Precision",
     "Prevalence",
+    "ProbabilityCalibrator",
+    "ProbabilityLayer",
+    "Promises",
     "Recall",
     "ReportGrid",
     "Resampled",

@@ -12,7 +12,7 @@ from keras_hpa.thresholds.class_scores import ClassScores
 from keras_hpa.thresholds.log_odds import probability
 from keras_hpa.thresholds.rule import check_positive, where_present
 
-_PRIOR_PRECISION = 1 / np.square([1.0, 0.4])  # of a class's offset and slope around those of all classes
+_SPREAD = (1.0, 0.4)  # of a class's offset and slope around those of all classes
 _MEAN, _MEAN_PRECISION = np.array([0.0, 1.0]), 1 / np.square([5.0, 1.0])  # a calibrated network has offset 0, slope 1
 _NUM_ROUNDS, _LARGEST_STEP = 12, 2.0
 
@@ -68,7 +68,7 @@ def best_if_calibrated(binned: BinnedScores, *, beta: float = 1.0) -> npt.NDArra
     reach = 2 * support + 10
     weights = np.minimum(1.0, reach / np.maximum(predicted, 1.0))
     logits = np.minimum(binned.middles, _end_of_line(binned))
-    lines = _fit_lines(logits, weights * binned.samples, weights * binned.positives)
+    lines = fit_lines(logits, weights * binned.samples, weights * binned.positives)
     promised = sum_above(binned.samples * probability(lines[:, :1] + lines[:, 1:] * logits))
     quality = f_beta(np.minimum(promised, support), predicted, support, beta=beta, zero_division=0.0)
     return binned.best_cuts(quality)
@@ -81,21 +81,24 @@ def _end_of_line(binned: BinnedScores) -> npt.NDArray[np.float64]:
     return end[:, None]
 
 
-def _fit_lines(
-    logits: npt.NDArray[np.float64], samples: npt.NDArray[np.float64], positives: npt.NDArray[np.float64]
+def fit_lines(
+    logits: npt.NDArray[np.float64],
+    samples: npt.NDArray[np.float64],
+    positives: npt.NDArray[np.float64],
+    *,
+    spread: tuple[float, float] = _SPREAD,
 ) -> npt.NDArray[np.float64]:
     """Offset and slope of each class: logistic regressions by Newton's method, their mean fitted along."""
+    precision = 1 / np.square(spread)
     features = np.stack([np.ones_like(logits), logits], axis=-1)
     lines, mean = np.tile(_MEAN, (len(logits), 1)), _MEAN
     for _ in range(_NUM_ROUNDS):
         expected = probability((features @ lines[:, :, None])[..., 0])
-        gradient = ((positives - samples * expected)[:, None, :] @ features)[:, 0] - (lines - mean) * _PRIOR_PRECISION
-        spread = (samples * expected * (1 - expected))[..., None] * features
-        curvature = np.swapaxes(spread, 1, 2) @ features + np.diag(_PRIOR_PRECISION)
+        gradient = ((positives - samples * expected)[:, None, :] @ features)[:, 0] - (lines - mean) * precision
+        varying = (samples * expected * (1 - expected))[..., None] * features
+        curvature = np.swapaxes(varying, 1, 2) @ features + np.diag(precision)
         step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         longest = np.abs(step).max(axis=1, keepdims=True)
         lines = lines + step * np.minimum(1.0, _LARGEST_STEP / np.maximum(longest, 1e-12))
-        mean = (lines.sum(axis=0) * _PRIOR_PRECISION + _MEAN * _MEAN_PRECISION) / (
-            len(lines) * _PRIOR_PRECISION + _MEAN_PRECISION
-        )
+        mean = (lines.sum(axis=0) * precision + _MEAN * _MEAN_PRECISION) / (len(lines) * precision + _MEAN_PRECISION)
     return lines

@@ -14,13 +14,14 @@ from keras_hpa.thresholds.fixed_rule import Fixed
 from keras_hpa.thresholds.max_f1_rule import MaxF1
 from keras_hpa.thresholds.prevalence_rule import Prevalence
 from keras_hpa.thresholds.promises import Precision, Recall
+from keras_hpa.thresholds.promises_rule import Promises
 from keras_hpa.thresholds.report_grid_rule import ReportGrid
 from keras_hpa.thresholds.resampled_rule import Resampled
 from keras_hpa.thresholds.rule import Rule
 from keras_hpa.thresholds.rule_names import RULES, as_rule
 
-_FORMAT, _VERSION = "keras_hpa.ThresholdCalibrator", 2
-_CLASSES = {type(rule).__name__: type(rule) for rule in (*RULES.values(), Precision(), Recall())}
+_FORMAT, _VERSION = "keras_hpa.ThresholdCalibrator", 3
+_CLASSES = {type(rule).__name__: type(rule) for rule in (*RULES.values(), Precision(), Promises(), Recall())}
 
 
 def write_calibration(path: str | os.PathLike[str], parameters: dict[str, Any], fitted: dict[str, Any]) -> None:
@@ -35,14 +36,17 @@ def read_calibration(path: str | os.PathLike[str], rule: str | Rule | None = Non
     Raises:
         ValueError: if the file is not one of ours, of a version that is not known, or holds a rule of a user's own.
     """
-    content = read_manifest(path, _FORMAT, {1: _FITTED | {"parameters": _PARAMETERS_1, "scores": object}, 2: _FITTED_2})
+    kinds = {1: _FITTED | {"parameters": _PARAMETERS_1, "scores": object}, 2: _FITTED_2, 3: _FITTED_3}
+    content = read_manifest(path, _FORMAT, kinds)
     parameters, thresholds, counts = content["parameters"], content["thresholds"], content["counts"]
     names = parameters["class_names"]
+    lower = content.get("lower_thresholds")
     lowest = -np.inf if parameters["from_logits"] else 0
     for field, is_right, expected in (
         ("thresholds", all(one is None or one >= lowest for one in thresholds) and thresholds, "probabilities or null"),
         *((name, len(content[name]) == len(thresholds), "one per class") for name in ("support", "counts", "flags")),
         ("counts", all(len(row) == 4 and min(row) >= 0 and max(row) < 1e100 for row in counts), "TP, FP, FN and TN"),
+        ("lower_thresholds", lower is None or len(lower) == len(thresholds), "one per class"),
         ("parameters.class_names", names is None or len(names) == len(thresholds), "one per class"),
     ):
         if not is_right:
@@ -72,6 +76,7 @@ _PARAMETERS_1 = _PARAMETERS | {
     **{"absent_classes": (str, None), "prevalence": (float, [float], None), "thresholds": (float, [(float, None)])},
 }
 _FITTED_2 = _FITTED | {"parameters": _PARAMETERS | {"rule": (str, {str: object})}}
+_FITTED_3 = _FITTED_2 | {"lower_thresholds": ([float], None)}
 
 
 def _rule_to_json(rule: str | Rule) -> Any:

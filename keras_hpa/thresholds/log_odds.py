@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-_SMALLEST, _LARGEST = 1e-9, 1 - 2.0**-24  # float32, as networks give it, ends there below 1
+SMALLEST, LARGEST = 1e-9, 1 - 2.0**-24  # float32, as networks give it, ends there below 1
 
 
 def log_odds(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -14,7 +14,7 @@ def log_odds(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
         [0.0, -20.7, inf]
     """
     p = np.asarray(probabilities, np.float64)
-    clipped = np.clip(p, _SMALLEST, _LARGEST)
+    clipped = np.clip(p, SMALLEST, LARGEST)
     return np.where(np.isposinf(p), np.inf, np.log(clipped) - np.log1p(-clipped))
 
 

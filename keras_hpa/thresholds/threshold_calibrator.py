@@ -17,6 +17,7 @@ from keras_hpa.data import number_groups
 from keras_hpa.f_beta import check_zero_division, f_beta, mean_f_beta
 from keras_hpa.thresholds.apply_thresholds import apply_thresholds
 from keras_hpa.thresholds.calibration_file import read_calibration, write_calibration
+from keras_hpa.thresholds.class_flags import find_flags, find_lower_thresholds
 from keras_hpa.thresholds.class_scores import ClassScores, split_classes
 from keras_hpa.thresholds.log_odds import log_odds
 from keras_hpa.thresholds.report_grid_rule import ReportGrid
@@ -27,8 +28,6 @@ from keras_hpa.thresholds.threshold_report import ThresholdReport
 
 if TYPE_CHECKING:
     from keras_hpa.thresholds.threshold_layer import ThresholdLayer
-
-_FEW_POSITIVES = 10
 
 
 class ThresholdCalibrator(TransformerMixin, BaseEstimator):
@@ -58,6 +57,7 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
         flags_: what is unusual about each class, a tuple of texts: "no known labels", "no positives",
             "few positives" (under ten), "no negatives", "constant scores", "global threshold", and those of rules that
             promise, "promise impossible" and "promise out of reach".
+        lower_thresholds_: under the rule `Promises` the score below which each class is denied; `None` under others.
         n_features_in_: the number of classes.
         feature_names_in_: the columns of a data frame of scores, where `fit` was given one; later ones must have them
             in the same order.
@@ -126,24 +126,31 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
         validate_data(self, y_score, reset=True, skip_check_array=True)
         rule = as_rule(self.rule)
         self.support_ = np.array([one.num_positives for one in classes])
-        self.flags_ = [_find_flags(one, getattr(rule, "min_support", 1)) for one in classes]
-        if hasattr(rule, "find_flags"):
-            self.flags_ = [own + more for own, more in zip(self.flags_, rule.find_flags(classes), strict=True)]
+        self.flags_ = find_flags(rule, classes)
         if isinstance(rule, ReportGrid):
             self._warn_of_absent_classes()
         self.thresholds_ = _find_thresholds(rule, classes)
+        self.lower_thresholds_ = find_lower_thresholds(rule, classes)
         self.counts_ = np.array([one.counts_at(t) for one, t in zip(classes, self.thresholds_, strict=True)])
         self.f_beta_ = self._f_beta(self.counts_)
         return self
 
-    def predict(self, y_score: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-        """Returns labels, 1 where `score >= threshold` and 0 elsewhere, of the shape of the scores."""
-        return apply_thresholds(
-            self._checked_scores(y_score),
-            self.thresholds_,
-            at_least_one=self.at_least_one,
-            from_logits=self.from_logits,
-        )
+    def predict(self, y_score: npt.ArrayLike, *, abstain: bool = False) -> npt.NDArray[np.uint8] | npt.NDArray[np.int8]:
+        """Returns labels, 1 where `score >= threshold` and 0 elsewhere, of the shape of the scores.
+
+        With `abstain` and the rule [`Promises`](thresholds.md), -1 where the scores can answer for neither.
+        """
+        scores, options = self._checked_scores(y_score), {"from_logits": self.from_logits}
+        labels = apply_thresholds(scores, self.thresholds_, at_least_one=self.at_least_one, **options)
+        if not abstain:
+            return labels
+        if self.lower_thresholds_ is None or self.at_least_one:
+            raise ValueError(
+                "`abstain` needs the rule `Promises`, and `at_least_one` must be False. "
+                f"Received: rule {self.rule!r}, at_least_one={self.at_least_one}"
+            )
+        may_be = apply_thresholds(scores, self.lower_thresholds_, **options)
+        return np.where((labels == 0) & (may_be == 1), -1, labels).astype(np.int8)
 
     def transform(self, y_score: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Returns margins: how far each score lies above its threshold, in log-odds; at least 0 where it passes."""
@@ -212,7 +219,9 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes parameters and thresholds as JSON, under a temporary name first; infinity is written as null."""
         check_is_fitted(self)
-        fitted = {name: getattr(self, f"{name}_") for name in ("thresholds", "support", "counts", "flags")}
+        fitted = {
+            name: getattr(self, f"{name}_") for name in ("thresholds", "lower_thresholds", "support", "counts", "flags")
+        }
         write_calibration(path, self.get_params(deep=False), fitted)
 
     @classmethod
@@ -225,6 +234,8 @@ class ThresholdCalibrator(TransformerMixin, BaseEstimator):
         parameters, content = read_calibration(path, rule)
         calibrator = cls(**parameters)
         calibrator.thresholds_ = np.array(content["thresholds"], np.float64)
+        lower = content.get("lower_thresholds")
+        calibrator.lower_thresholds_ = None if lower is None else np.array(lower, np.float64)
         calibrator.support_ = np.array(content["support"])
         calibrator.counts_ = np.array(content["counts"], np.float64)
         calibrator.f_beta_ = calibrator._f_beta(calibrator.counts_)
@@ -298,16 +309,3 @@ def _find_thresholds(rule: Rule, classes: list[ClassScores]) -> npt.NDArray[np.f
             f"Received: {found!r} from {rule!r}"
         )
     return thresholds
-
-
-def _find_flags(scores: ClassScores, min_support: int) -> tuple[str, ...]:
-    if not len(scores.scores):
-        return ("no known labels",)
-    found = {
-        "no positives": not scores.num_positives,
-        "few positives": 0 < scores.num_positives < _FEW_POSITIVES,
-        "no negatives": scores.num_positives == len(scores.scores),
-        "constant scores": scores.scores[0] == scores.scores[-1],
-        "global threshold": 0 < scores.num_positives < min_support,
-    }
-    return tuple(name for name, holds in found.items() if holds)

@@ -75,6 +75,24 @@ def test_the_page(capsys):
     assert lines[3].startswith("Rods & rings: inf few positives, promise impossible")
     assert "promise" not in lines[0]
 
+    # --8<-- [start:abstain]
+    rule = keras_hpa.thresholds.Promises(precision=0.9, recall=0.9, confidence=0.95)
+    calibrator = keras_hpa.ThresholdCalibrator(rule, class_names=names).fit(newer, labels, groups=groups)
+    answers = calibrator.predict(newer, abstain=True)
+    for name, column in zip(names, answers.T, strict=True):
+        print(f"{name}: {(column == 1).sum()} yes, {(column == 0).sum()} no, {(column == -1).sum()} to look at")
+    # --8<-- [end:abstain]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3] == "Rods & rings: 0 yes, 0 no, 600 to look at"
+
+    # --8<-- [start:probabilities]
+    calibrator = keras_hpa.ProbabilityCalibrator(class_names=names).fit(scores, labels, groups=groups)
+    probabilities = calibrator.transform(scores)
+    calibrator.save("calibrator.json")
+    # --8<-- [end:probabilities]
+    np.testing.assert_allclose(probabilities.mean(axis=0), labels.mean(axis=0), rtol=0.1, atol=0.01)
+    assert keras_hpa.ProbabilityCalibrator.load("calibrator.json").support_.tolist() == labels.sum(axis=0).tolist()
+
     evaluate = keras_hpa.evaluation.evaluate
     check_quoted_messages(
         "how-to/defend-a-number.md",

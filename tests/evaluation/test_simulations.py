@@ -1,5 +1,6 @@
 """Small versions of `make bench-evaluation`, with fixed seeds."""
 
+import calibration
 import evaluation as benchmark
 import numpy as np
 import pytest
@@ -36,3 +37,13 @@ def test_promises_hold(rule, group_size, alike):
     assert broken < 0.06 + 0.05  # of some 40 to 120 promises that come in fours
     if isinstance(rule, Precision):
         assert share > 0.85
+
+
+def test_calibrated_probabilities_hold_on_new_data():
+    """Beside scikit-learn's, with few rows; `make bench-evaluation` says how much better."""
+    values = {name: one.mean(axis=0) for name, one in calibration.simulated(2, sizes=(150,)).items()}
+    for name, of_theirs in values.items():
+        if name.startswith("scikit-learn"):
+            assert (values["auto"] <= of_theirs + 0.0005).all(), name
+    assert (values["auto"] <= values["temperature"]).all()
+    assert (values["auto"] < 0.6 * values["scores as they are"]).all()

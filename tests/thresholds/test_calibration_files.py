@@ -48,7 +48,7 @@ def test_file_of_the_first_format_predicts_and_fits_as_before(name, tmp_path):
         again.thresholds_[0] = loaded.thresholds_[0]
     np.testing.assert_array_equal(again.thresholds_, loaded.thresholds_)
     loaded.save(tmp_path / "second.json")
-    assert json.loads((tmp_path / "second.json").read_text())["version"] == 2
+    assert json.loads((tmp_path / "second.json").read_text())["version"] == 3
     assert ThresholdCalibrator.load(tmp_path / "second.json").get_params() == loaded.get_params()
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from keras_hpa import ThresholdCalibrator
-from keras_hpa.thresholds import Precision, Recall, effective_size
+from keras_hpa.thresholds import Precision, Promises, Recall, effective_size
 
 
 def _perfect(num_positives, num_negatives=100):
@@ -103,3 +103,39 @@ def test_unknown_labels_and_their_groups_count_for_nothing():
         expected = ThresholdCalibrator(rule).fit(scores, labels, groups=groups[:140])
         found = ThresholdCalibrator(rule).fit(*hidden, groups=groups)
         assert found.thresholds_.tolist() == expected.thresholds_.tolist()
+
+
+def test_abstains_between_two_promises(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = (rng.uniform(size=(2000, 2)) < [0.4, 0.01]).astype(int)
+    scores = 1 / (1 + np.exp(-rng.normal(size=labels.shape) - 2 * labels + 1))
+    calibrator = ThresholdCalibrator(Promises(precision=0.9, recall=0.95)).fit(scores, labels)
+    upper = ThresholdCalibrator(Precision(0.9)).fit(scores, labels).thresholds_
+    lower = ThresholdCalibrator(Recall(0.95)).fit(scores, labels).thresholds_
+    expected = np.where(scores >= upper, 1, np.where(scores < lower, 0, -1))
+    calibrator.save(tmp_path / "calibrator.json")
+    for one in (calibrator, ThresholdCalibrator.load(tmp_path / "calibrator.json")):
+        found = one.predict(scores, abstain=True)
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == np.int8
+        np.testing.assert_array_equal(one.predict(scores), scores >= upper)
+    assert {-1, 0, 1} == set(found[:, 0].tolist())
+    assert (found[:, 1] == -1).all()  # with so few positives nothing can be promised on either side
+    assert calibrator.flags_[1] == ("precision promise impossible", "recall promise impossible")
+    assert labels[found[:, 0] == 1, 0].mean() >= 0.9
+    assert (found[labels[:, 0] == 1, 0] != 0).mean() >= 0.95
+
+
+def test_where_both_promises_hold_at_once_nothing_is_left_between():
+    scores, labels = _perfect(60)
+    assert set(ThresholdCalibrator(Promises()).fit(scores, labels).predict(scores, abstain=True).ravel()) == {0, 1}
+
+
+def test_other_rules_do_not_abstain():
+    scores, labels = _perfect(40)
+    with pytest.raises(ValueError, match=r"`abstain` needs the rule `Promises`.* Received: rule 'auto'"):
+        ThresholdCalibrator().fit(scores, labels).predict(scores, abstain=True)
+    with pytest.raises(ValueError, match=r"`at_least_one` must be False\. Received: .*at_least_one=True"):
+        ThresholdCalibrator(Promises(), at_least_one=True).fit(scores, labels).predict(scores, abstain=True)
+    with pytest.raises(ValueError, match=r"`recall` must lie between 0 and 1. Received: 2"):
+        Promises(recall=2)
