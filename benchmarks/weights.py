@@ -30,7 +30,7 @@ import keras_hpa
 from keras_hpa.gapnet_pl import to_gapnet_pl_classes
 
 _CELLS_A_CLASS = (10, 40, 200)
-_BLOCK = 50  # ids
+_BLOCK = 100  # ids
 _DRAWS = 5
 _FIELD_SIZES = (96, 128, 192, 256, 384)
 
