@@ -18,7 +18,8 @@ class ProbabilityLayer(keras.layers.Layer):
     With z the logit of a score, it gives `sigmoid(offset + slope * z + correction(z))`.
 
     Args:
-        offsets, slopes: one number per class.
+        offsets: one number per class.
+        slopes: one number per class.
         knots: for each class logits at which a correction is known, ascending, as many for each class.
         corrections: for each class the correction at each knot; between knots it runs straight, beyond them it stays.
         from_logits: whether scores are logits.
