@@ -52,6 +52,7 @@ def read_stack(
 
     Example:
         >>> import os, tempfile
+        >>> import numpy as np
         >>> folder = tempfile.TemporaryDirectory()
         >>> np.save(os.path.join(folder.name, "a.npy"), np.zeros((3, 8, 6), "uint16"))
         >>> image, names = read_stack(os.path.join(folder.name, "a.npy"))
