@@ -46,7 +46,8 @@ def test_file_of_the_first_format_predicts_and_fits_as_before(name, tmp_path):
     if name == "max_f1 with options":  # the absent class was predicted above the highest score
         assert again.thresholds_[0] == np.inf
         again.thresholds_[0] = loaded.thresholds_[0]
-    np.testing.assert_array_equal(again.thresholds_, loaded.thresholds_)
+    # Processors differ in the last digit of logarithms.
+    np.testing.assert_allclose(again.thresholds_, loaded.thresholds_, rtol=1e-12)
     loaded.save(tmp_path / "second.json")
     assert json.loads((tmp_path / "second.json").read_text())["version"] == 3
     assert ThresholdCalibrator.load(tmp_path / "second.json").get_params() == loaded.get_params()
