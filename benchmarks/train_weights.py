@@ -3,10 +3,8 @@
     python benchmarks/train_weights.py --output run                  hours on two cores; the same command goes on
     python benchmarks/train_weights.py --output run --steps 600      a trial, to compare ingredients
 
-Nobody's pictures are in it. `SyntheticAtlas` draws fields of 256x256; the network sees windows of them at random
-scales,
-so that it knows cells at several magnifications, turned, brighter and darker, some with the protein alone. The weights
-are averaged over the steps (exponentially), and their moving statistics taken again at the end.
+Nobody's pictures are in it: `SyntheticAtlas` draws fields, and the network sees windows of them, turned, brighter and
+darker. The weights are averaged over the steps (exponentially), and their moving statistics taken again at the end.
 `benchmarks/weights.py` says what they know of real cells.
 """
 
@@ -21,7 +19,7 @@ import numpy.typing as npt
 
 import keras_hpa
 
-_DRAWN_SIZE, _SIZE = 256, 128  # pixels a side
+_SIZE = 128  # pixels a side
 _BATCH_SIZE = 32
 _STEPS_AN_EPOCH = 200
 
@@ -69,8 +67,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of drawings, backup and weights")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fields", type=int, default=8000)
+    parser.add_argument("--field-size", type=int, default=256, help="pixels a side of a drawing")
     parser.add_argument("--windows", type=int, default=4, help="of each field")
     parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest")
     parser.add_argument("--closest", type=float, default=0.4, help="the smallest window, as a part of the field's side")
     parser.add_argument("--protein-only", type=float, default=0.15, help="the share of windows with the protein alone")
     parser.add_argument("--gain", type=float, default=0.5, help="of ChannelGain")
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(args.seed)
 
-    atlas = keras_hpa.SyntheticAtlas(args.fields, image_size=_DRAWN_SIZE, balance="uniform", seed=101 + args.seed)
+    atlas = keras_hpa.SyntheticAtlas(args.fields, image_size=args.field_size, balance="uniform", seed=101 + args.seed)
     fields = atlas.samples.packed(args.drawings or args.output / "drawings")
     windows = Windows(fields, per_field=args.windows, closest=args.closest)
     samples = keras_hpa.Samples(windows, np.repeat(fields.labels, args.windows, axis=0), class_names=fields.class_names)
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     model = keras_hpa.GapNet((_SIZE, _SIZE, 4), len(fields.class_names), input_dtype="uint8")
     rate = keras.optimizers.schedules.CosineDecay(
-        1e-4, args.steps, warmup_target=2e-3, warmup_steps=min(500, args.steps // 10)
+        1e-4, args.steps, warmup_target=args.learning_rate, warmup_steps=min(500, args.steps // 10)
     )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4, use_ema=True, ema_momentum=0.998)
     model.compile(optimizer, loss="binary_crossentropy", metrics=[keras.metrics.AUC(multi_label=True, name="auc")])

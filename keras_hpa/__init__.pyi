@@ -56,6 +56,8 @@ from .explanation import class_activation_maps as class_activation_maps
 from .graphs import FoldedModel as FoldedModel
 from .graphs import fold_batch_norm as fold_batch_norm
 from .graphs import inflate_channels as inflate_channels
+from .inference import embed as embed
+from .inference import nearest_samples as nearest_samples
 from .inference import predict_scores as predict_scores
 from .inference import write_predictions as write_predictions
 from .labels import format_labels as format_labels
