@@ -3,5 +3,7 @@ from .comparison import Comparison as Comparison
 from .comparison import Verdict as Verdict
 from .evaluate import evaluate as evaluate
 from .evaluation_table import EvaluationTable as EvaluationTable
+from .price_of_channels import ChannelPrices as ChannelPrices
+from .price_of_channels import price_of_channels as price_of_channels
 
-__all__ = ["Comparison", "EvaluationTable", "Verdict", "compare", "evaluate"]
+__all__ = ["ChannelPrices", "Comparison", "EvaluationTable", "Verdict", "compare", "evaluate", "price_of_channels"]
