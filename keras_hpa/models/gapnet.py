@@ -2,26 +2,29 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from keras_hpa.layers import GapNetPLPreprocessing, WarmUpBatchNormalization
+from keras_hpa.models.arrange_channels import arrange_channels
 from keras_hpa.models.gapnet_pl_checkpoint import is_checkpoint, load_gapnet_pl_checkpoint
 from keras_hpa.models.gapnet_variants import VARIANTS, block_strides, smallest_size
 from keras_hpa.models.image_input import check_num_classes, image_input
 from keras_hpa.models.load_weights import load_weights
 from keras_hpa.models.pool_taps import POOLINGS, pool_taps
+from keras_hpa.models.published_weights import PUBLISHED, PublishedWeights
 
 
 def GapNet(
     input_shape: tuple[int | None, int | None, int],
     num_classes: int,
     *,
-    variant: str = "light",
+    variant: str | None = None,
     weights: str | os.PathLike[str] | None = None,
     weights_num_classes: int | None = None,
+    channels: Sequence[str | None] | Mapping[str, str] | None = None,
     preprocessing: str | keras.layers.Layer | None = "default",
     input_dtype: str = "float32",
     max_value: float | None = None,
@@ -53,15 +56,22 @@ def GapNet(
     Args:
         input_shape: height, width, channels; a height or width of `None` takes any size.
         num_classes: the number of classes, of which a sample may have several.
-        variant: which network it is where the options below are left out. `"report"` is the report's: 597,388
+        variant: which network it is where the options below are left out; `None` is that of `weights` with a name,
+            else `"light"`. `"report"` is the report's: 597,388
             parameters at four channels and 28 classes. `"light"` halves the image in its first convolution and pads,
             for 0.29 times the multiply-adds, and its statistics follow a short training. `"gapnet-pl"` is the network
             of the paper, with scaled exponential units and no normalisation; its published weights tell the 13 classes
             `GAPNET_PL_CLASS_NAMES`.
-        weights: a weights file of the same network; the published TensorFlow checkpoint for `"gapnet-pl"`, named by
-            its prefix (`"models/gapnet-pl.ckpt"`); or `None` for a random start.
-        weights_num_classes: how many classes the network had that `weights` come from, where it is not `num_classes`.
-            All weights are taken then but those of `logits`, which start at random.
+        weights: `"gapnet-pl"` fetches the weights that the authors published, once, and checks their digest; a
+            weights file of the same network; the published TensorFlow checkpoint, named by its prefix
+            (`"models/gapnet-pl.ckpt"`); or `None` for a random start.
+        weights_num_classes: how many classes the network had that a weights file comes from, where it is not
+            `num_classes`. All weights are taken then but those of `logits`, which start at random. Weights with a name
+            bring the number with them.
+        channels: for weights with a name, which stain each channel of the images shows, in their order:
+            `["nucleus", "protein"]`, or the atlas's `"red"`, ... A mapping has stains as keys, in the order of the
+            channels: `{"nucleus": "dapi", "protein": "gfp"}`. A stain that is not named is dark; a channel named
+            `None` is left out. `None` alone stands for the atlas's four: red, green, blue, yellow.
         preprocessing: a layer between the input and the network, such as `ImageStandardization()`; `None` for none.
             `"default"` is none, but for `"gapnet-pl"` `GapNetPLPreprocessing()`, which takes red, green, blue, yellow.
         input_dtype: the dtype of the images. Floats are taken as they are, 0 to 1; with an integer dtype (`"uint8"`,
@@ -110,8 +120,13 @@ def GapNet(
     References:
         - Rumetshofer et al., Human-level protein localization with convolutional neural networks, ICLR 2019.
     """
+    published = PUBLISHED.get(weights) if isinstance(weights, str) else None
+    variant = variant or (published.variant if published else "light")
     if variant not in VARIANTS:
         raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: {variant!r}")
+    if published:
+        _check_published(published, weights, variant, weights_num_classes)
+        weights_num_classes = published.num_classes
     given: dict[str, Any] = {
         "stem_strides": stem_strides,
         "filters": filters,
@@ -132,7 +147,8 @@ def GapNet(
         raise ValueError(f'`preprocessing` must be "default", a layer or None. Received: {preprocessing!r}')
 
     inputs, x = image_input(input_shape, input_dtype, max_value)
-    x = x if preprocessing is None else preprocessing(x)
+    known = arrange_channels(x, channels, os.fspath(weights) if published and weights else None)
+    x = known if preprocessing is None else preprocessing(known)
     smallest = smallest_size(options)
     if any(size is not None and size < smallest for size in x.shape[1:3]):
         raise ValueError(
@@ -141,17 +157,21 @@ def GapNet(
         )
     features = _features(x, options, batch_norm_momentum, pooling)
 
-    def finish(num_classes: int) -> keras.Model:
+    def finish(num_classes: int, start: Any) -> keras.Model:
         logits = keras.layers.Dense(int(num_classes), name="logits", **_initializer(options))(features)
         # Probabilities stay in single precision whatever the rest computes in.
         outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(logits)
-        return keras.Model(inputs, outputs, name=name)
+        return keras.Model(start, outputs, name=name)
 
-    model = finish(num_classes)
+    model = finish(num_classes, inputs)
     if weights is not None:
-        # Models made of the same features share their layers: one that has other logits loads all the rest.
-        same = weights_num_classes in (None, num_classes)
-        _load(model if same else finish(weights_num_classes or num_classes), weights, variant)
+        # Models made of the same features share their layers: one that has other logits loads all the rest. What
+        # arranges channels is not in a file.
+        same = weights_num_classes in (None, num_classes) and channels is None
+        loaded = model if same else finish(weights_num_classes or num_classes, known)
+        _load(loaded, published.find() if published else weights, variant)
+        if loaded is not model and loaded.output_shape == model.output_shape:
+            model.get_layer("logits").set_weights(loaded.get_layer("logits").get_weights())
     return model
 
 
@@ -210,12 +230,25 @@ def _initializer(options: dict[str, Any]) -> dict[str, str]:
     return {"kernel_initializer": "lecun_normal"} if options["activation"] == "selu" else {}
 
 
+def _check_published(published: PublishedWeights, weights: Any, variant: str, weights_num_classes: int | None) -> None:
+    if variant != published.variant:
+        raise ValueError(
+            f"`variant` must be {published.variant!r} or None for weights={weights!r}. Received: {variant!r}"
+        )
+    if weights_num_classes not in (None, published.num_classes):
+        raise ValueError(
+            f"`weights_num_classes` must be {published.num_classes} or None for weights={weights!r}. "
+            f"Received: {weights_num_classes!r}"
+        )
+
+
 def _load(model: keras.Model, weights: str | os.PathLike[str], variant: str) -> None:
     if variant == "gapnet-pl" and is_checkpoint(weights):
         load_gapnet_pl_checkpoint(model, weights)
     else:
         checkpoint = ", the prefix of GapNet-PL's checkpoint" if variant == "gapnet-pl" else ""
-        load_weights(model, weights, f"None{checkpoint} or a weights file of the same network")
+        names = ", ".join(f'"{known}"' for known in PUBLISHED)
+        load_weights(model, weights, f"None, {names}{checkpoint} or a weights file of the same network")
 
 
 def _check(options: dict[str, Any], num_classes: int, pooling: str) -> None:

@@ -5,14 +5,16 @@ import numpy as np
 import pytest
 
 import keras_hpa
+from keras_hpa.models.published_weights import PublishedWeights
 from tests.docs.quoted_messages import check_quoted_messages
 
 
 @pytest.fixture
 def _weights(tmp_path, monkeypatch):
-    """`gapnet_pl.weights.h5`, of random numbers."""
+    """`gapnet_pl.weights.h5`, of random numbers, in place of the published ones."""
     monkeypatch.chdir(tmp_path)
     keras_hpa.GapNet((32, 32, 4), 13, variant="gapnet-pl").save_weights("gapnet_pl.weights.h5")
+    monkeypatch.setattr(PublishedWeights, "find", lambda self: "gapnet_pl.weights.h5")
 
 
 @pytest.mark.real_data
@@ -38,8 +40,7 @@ def test_the_13_classes(capsys):
     model = keras_hpa.GapNet(
         (size, size, 4),
         num_classes=13,
-        variant="gapnet-pl",
-        weights="gapnet_pl.weights.h5",  # or the checkpoint: "models/gapnet-pl.ckpt"
+        weights="gapnet-pl",
         preprocessing=keras_hpa.gapnet_pl.GapNetPLPreprocessing(scale=4),
     )
     # --8<-- [end:load]
@@ -68,9 +69,7 @@ def test_own_classes():
     model = keras_hpa.GapNet(
         (size, size, 4),
         num_classes=28,
-        variant="gapnet-pl",
-        weights="gapnet_pl.weights.h5",
-        weights_num_classes=13,
+        weights="gapnet-pl",
         preprocessing=keras_hpa.gapnet_pl.GapNetPLPreprocessing(scale=2),
     )
     # --8<-- [end:own]
