@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from keras_hpa.data import Samples
 from keras_hpa.evaluation.calibration_error import calibration_errors, drawn_interval
@@ -41,7 +42,7 @@ def evaluate(
     | calibration error | draws, without a promise |
 
     Args:
-        scores: probabilities, shape `(num_samples, num_classes)`.
+        scores: probabilities, shape `(num_samples, num_classes)`; logits where `thresholds` is a calibrator of logits.
         samples_or_labels: `Samples`, with their groups and class names, or labels of the shape of the scores: 1, 0, or
             -1 where unknown, which counts for nothing.
         thresholds: one number, one per class, or a fitted `ThresholdCalibrator`; a class is predicted where
@@ -76,10 +77,13 @@ def evaluate(
         raise ValueError(f"`confidence` must lie between 0 and 1. Received: {confidence!r}")
     if isinstance(num_draws, bool) or not isinstance(num_draws, int | np.integer) or num_draws < 1:
         raise ValueError(f"`num_draws` must be a whole number, at least 1. Received: {num_draws!r}")
-    checked = check_scores(scores)
+    from_logits = isinstance(thresholds, ThresholdCalibrator) and thresholds.from_logits
+    checked = check_scores(scores, from_logits=from_logits)
+    predicted, cuts = predict_labels(checked, thresholds)
+    if from_logits:
+        checked = expit(checked.astype(np.float64))
     known, groups, names = check_known(checked, samples_or_labels, groups, class_names)
     units = Units.of(groups, len(checked))
-    predicted, cuts = predict_labels(checked, thresholds)
     draws = units.draws(num_draws, seed)
 
     errors, drawn = calibration_errors(checked, known, units, draws)

@@ -1,4 +1,4 @@
-"""What the run report says about its numbers: how sure they are, and what to look at."""
+"""What the run report says of its numbers: what to look at."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,31 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.f_beta import f_beta, mean_f_beta
-
 FEW_POSITIVES = 10  # as in the calibrator's flags
 _CLEAR_RISE = 0.1  # of a metric in training
 _STANDSTILL = 0.15  # of that rise, in validation
-
-
-def macro_f1_interval(
-    labels: npt.NDArray[Any], predicted: npt.NDArray[Any], num_resamples: int = 1000
-) -> dict[str, float]:
-    """Macro-F1 over the classes that occur or are predicted, and the 95 % interval of a bootstrap of the samples."""
-    positive, found = labels == 1, (predicted == 1) & (labels >= 0)
-    counts = np.concatenate([positive & found, found, positive], axis=1).astype(np.float64)
-    rng, num_samples = np.random.default_rng(0), len(labels)
-    drawn = (rng.integers(num_samples, size=num_samples) for _ in range(num_resamples))
-    resampled = [mean_f_beta(_f1(np.bincount(one, minlength=num_samples) @ counts)) for one in drawn]
-    per_class = _f1(counts.sum(axis=0))
-    defined = [value for value in resampled if value == value]
-    low, high = np.quantile(defined, [0.025, 0.975]) if defined else (np.nan, np.nan)
-    num_classes = int((~np.isnan(per_class)).sum())
-    return {"value": mean_f_beta(per_class), "low": float(low), "high": float(high), "num_classes": num_classes}
-
-
-def _f1(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(f_beta(*np.split(counts, 3)))
 
 
 def count_pairs(labels: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -19,8 +19,9 @@ import sklearn
 
 from keras_hpa import plots
 from keras_hpa.files import replacing
-from keras_hpa.report.findings import FEW_POSITIVES, count_pairs, find_what_to_look_at, macro_f1_interval
+from keras_hpa.report.findings import FEW_POSITIVES, count_pairs, find_what_to_look_at
 from keras_hpa.report.pictures import read_images, sample_pictures, svg_uri
+from keras_hpa.report.worth import evaluate_run, find_wrong_probabilities, promise, tenths, with_intervals
 from keras_hpa.thresholds import Fixed, cross_fit
 
 if TYPE_CHECKING:
@@ -55,8 +56,10 @@ def write_report(
 
     The file loads nothing, so that it can be sent by mail and read on a phone. It begins with macro-F1 and with what
     to look at first: classes that are never predicted, too few samples, a validation score that stands still while the
-    training improves. Where the thresholds were fitted on these same samples, it says so and gives macro-F1 at
-    thresholds that were fitted on other samples beside it.
+    training improves. Its table is that of [`evaluate`](evaluation.md), with intervals over the groups of `samples`
+    where they have some; then come what the scores are as probabilities, and what precision they allow to promise.
+    Where the thresholds were fitted on these same samples, it says so and gives macro-F1 at thresholds that were
+    fitted on other samples beside it.
 
     Args:
         path: the file to write.
@@ -90,6 +93,8 @@ def write_report(
             f"{'which have none' if labels is None else np.shape(labels)}. Received: shape {scores.shape}"
         )
     rows, predicted = _rows(samples, scores, calibrator), calibrator.predict(scores)
+    table = evaluate_run(samples, scores, calibrator)
+    rows = [with_intervals(row, one) for row, one in zip(rows, table.rows, strict=False)]
     fits = calibrator.rule != "fixed" and not isinstance(calibrator.rule, Fixed)
     was_fitted_here = fits and str(calibrator.report()) == str(calibrator.report(scores, labels))
     for row, count in zip(rows, predicted.sum(axis=0), strict=True):
@@ -99,6 +104,8 @@ def write_report(
     if not all(0 <= number < len(rows) for number in classes):
         raise ValueError(f"`classes` must hold numbers from 0 to {len(rows) - 1}. Received: {classes}")
     pairs, stages = count_pairs(labels, predicted), _stages(histories)
+    bins = tenths(scores, labels, from_logits=calibrator.from_logits)
+    findings = find_what_to_look_at(rows, labels, predicted, stages)
     given = {name.replace("_", " "): _in_words(value) for name, value in (settings or {}).items() if value is not None}
     if model is not None:
         size = f"{model.count_params():,} parameters, input {model.input_shape[1:]}"
@@ -106,11 +113,17 @@ def write_report(
     html = environment.get_template("run_report.html.jinja").render(
         title=title,
         date=datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z"),
-        macro_f1=macro_f1_interval(labels, predicted),
+        macro=table["macro"],
+        micro=table["micro"],
+        num_defined=sum(row["f1"] == row["f1"] for row in rows),
+        num_groups=len(set(groups)) if (groups := getattr(samples, "groups", None)) is not None else 0,
         num_samples=len(scores),
+        num_predicted=int(predicted.sum()),
         num_all_right=int(((labels == predicted) | (labels < 0)).all(axis=1).sum()),
         never=[row for row in rows if not row["predicted"]],
-        findings=find_what_to_look_at(rows, labels, predicted, stages),
+        findings=[*findings, *find_wrong_probabilities(bins)],
+        bins=bins,
+        promise=promise(samples, scores, calibrator, [row["class"] for row in rows]),
         rows=[*occurring, *(row for row in rows if not row["support"])],
         was_fitted_here=was_fitted_here,
         cross_fitted=_cross_fitted(samples, scores, calibrator) if was_fitted_here else float("nan"),
