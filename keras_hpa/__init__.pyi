@@ -1,5 +1,6 @@
 from . import atlas as atlas
 from . import callbacks as callbacks
+from . import cells as cells
 from . import data as data
 from . import evaluation as evaluation
 from . import explanation as explanation

@@ -20,6 +20,7 @@ _ROOMS = (
     "files",
     "data",
     "synthetic_atlas",
+    "cells",
     "layers",
     "graphs",
     "models",

@@ -13,6 +13,7 @@ ROOMS = {
     "labels": "Label text and label matrices",
     "data": "From files to batches",
     "synthetic_atlas": "Drawn cells",
+    "cells": "Single cells",
     "layers": "Layers",
     "graphs": "Rebuilding models",
     "models": "Models",
@@ -28,7 +29,7 @@ ROOMS = {
     "report": "Reports",
     "export": "Export",
 }
-_PAGES_OF_MODULES = {"atlas", "evaluation", "export", "f_beta", "gapnet_pl", "plots", "report", "thresholds"}
+_PAGES_OF_MODULES = {"atlas", "cells", "evaluation", "export", "f_beta", "gapnet_pl", "plots", "report", "thresholds"}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from .read_image import read_image as read_image
 from .read_stack import read_stack as read_stack
 from .readings import running_fit as running_fit
 from .resizing import check_image_size as check_image_size
+from .resizing import resize_image as resize_image
 from .samples import Samples as Samples
 from .sampling import RareLabels as RareLabels
 from .source import Source as Source

@@ -1,0 +1,1 @@
+from .cell_crops import CellCrops as CellCrops
