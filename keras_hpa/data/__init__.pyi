@@ -20,6 +20,7 @@ from .multi_channel_sequence import MultiChannelSequence as MultiChannelSequence
 from .near_duplicates import near_duplicate_groups as near_duplicate_groups
 from .packed_source import PackedSource as PackedSource
 from .plate_normalization import PlateNormalization as PlateNormalization
+from .prediction_columns import prediction_columns as prediction_columns
 from .read_image import read_image as read_image
 from .read_stack import read_stack as read_stack
 from .readings import running_fit as running_fit

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data import needs
+from keras_hpa.data import needs, prediction_columns
 from keras_hpa.files import replacing, write_csv
-from keras_hpa.labels import check_class_names, format_labels
 
 _MOST_ROWS, _MOST_COLUMNS = 2**20, 2**14  # of a worksheet
 
@@ -64,7 +62,7 @@ def write_predictions(
     suffix = target.suffix.lower()
     if suffix not in (".csv", ".xlsx", ".parquet"):
         raise ValueError(f"`path` must end in .csv, .xlsx or .parquet. Received: {os.fspath(path)!r}")
-    columns = _columns(samples, scores, decide, class_names, separator)
+    columns = prediction_columns(samples, scores, decide, class_names=class_names, separator=separator)
     if suffix == ".csv":
         rows = zip(*columns.values(), strict=True)
         write_csv(target, [list(columns), *map(list, rows)], escape_formulas=escape_formulas)
@@ -75,51 +73,6 @@ def write_predictions(
         parquet = needs("pyarrow.parquet", "A Parquet file is asked for")
         with replacing(target) as temporary:
             parquet.write_table(arrow.table(columns), temporary)
-
-
-def _columns(
-    samples: Any, scores: npt.ArrayLike, decide: Any, class_names: Sequence[str] | None, separator: str
-) -> dict[str, list[Any]]:
-    ids = list(getattr(samples, "ids", samples))
-    matrix = np.asarray(scores, np.float64)
-    if matrix.ndim != 2 or len(matrix) != len(ids) or not matrix.shape[1]:
-        raise ValueError(f"`scores` must have shape ({len(ids)}, num_classes). Received: shape {matrix.shape}")
-    if not np.isfinite(matrix).all():
-        raise ValueError(f"`scores` must be finite. Received: {matrix[~np.isfinite(matrix)][0]}")
-    for source in (samples, decide):
-        class_names = getattr(source, "class_names", None) if class_names is None else class_names
-    names = list(map(str, range(matrix.shape[1]))) if class_names is None else list(check_class_names(class_names))
-    if len(names) != matrix.shape[1]:
-        raise ValueError(f"`class_names` must be {matrix.shape[1]}, one per column of `scores`. Received: {names}")
-    if isinstance(decide, str):
-        if decide != "argmax":
-            raise ValueError(f"`decide` must be a fitted calibrator or 'argmax'. Received: {decide!r}")
-        decisions, margins = _largest(matrix)
-    else:
-        decisions, margins = np.asarray(decide.predict(scores)), np.asarray(decide.transform(scores))
-    columns: dict[str, list[Any]] = {"id": ids}
-    known = [
-        *getattr(samples, "metadata", {}).items(),
-        ("labels", format_labels(decisions, separator, class_names=names)),
-    ]
-    for kind, values in (("score", matrix), ("decision", decisions.astype(int)), ("margin", margins)):
-        known += [(f"{kind} {name}", values[:, number].tolist()) for number, name in enumerate(names)]
-    for name, cells in known:
-        if name in columns:
-            raise ValueError(f"`samples.metadata` must not have columns of the table's own names. Received: {name!r}")
-        columns[name] = list(cells)
-    return columns
-
-
-def _largest(scores: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
-    """For each sample its best class, and how far each score is from the best of the others."""
-    decisions = np.zeros(scores.shape, int)
-    decisions[np.arange(len(scores)), scores.argmax(axis=1)] = 1
-    if scores.shape[1] == 1:
-        return decisions, scores
-    ordered = np.sort(scores, axis=1)
-    others = np.where(decisions == 1, ordered[:, -2:-1], ordered[:, -1:])
-    return decisions, scores - others
 
 
 def _write_workbook(target: Path, columns: dict[str, list[Any]]) -> None:
