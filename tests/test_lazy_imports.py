@@ -26,6 +26,7 @@ _WHERE_USED = {
     "kornia_rs",
     "matplotlib",
     "scipy",
+    "skimage",
     "sklearn",
     "tifffile",
     "zarr",

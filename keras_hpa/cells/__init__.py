@@ -1,4 +1,4 @@
-"""Single cells: cut out of fields, and put back onto them."""
+"""Single cells: found in fields, cut out of them, and put back onto them."""
 
 from lazy_loader import attach_stub
 

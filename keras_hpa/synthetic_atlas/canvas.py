@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-_SHIFT = 4  # fractional bits of OpenCV's coordinates
+SHIFT = 4
+"""Fractional bits of OpenCV's coordinates."""
+
 _SMALLEST_RADIUS = 0.75  # pixels
 
 Array = npt.NDArray[np.float32]
@@ -28,19 +30,19 @@ class Canvas:
 
     def fill(self, outlines: Points, values: npt.ArrayLike = 1.0) -> "Canvas":
         """Fills closed outlines of shape `(num, points, 2)` with values from 0 to 1."""
-        points = self._to_pixels(outlines)
+        points = to_pixels(outlines, self.pixel)
         for outline, value in zip(points, self._to_grey(values, len(points)), strict=True):
-            cv2.fillPoly(self._picture, [outline], value, cv2.LINE_AA, _SHIFT)
+            cv2.fillPoly(self._picture, [outline], value, cv2.LINE_AA, SHIFT)
         return self
 
     def lines(self, paths: Points, width: float, values: npt.ArrayLike = 1.0, closed: bool = False) -> "Canvas":
         """Draws paths of shape `(num, points, 2)`, `width` micrometres wide."""
         thickness = max(1, round(width / self.pixel))
-        points = self._to_pixels(paths)
+        points = to_pixels(paths, self.pixel)
         greys = np.array(self._to_grey(np.asarray(values) * min(1.0, width / self.pixel), len(points)))
         for grey in np.unique(greys[greys > 0]).tolist():
             chosen = list(points[greys == grey])
-            cv2.polylines(self._picture, chosen, closed, grey, thickness, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(self._picture, chosen, closed, grey, thickness, cv2.LINE_AA, SHIFT)
         return self
 
     def dots(self, centers: Points, radii: npt.ArrayLike, values: npt.ArrayLike = 1.0) -> "Canvas":
@@ -48,11 +50,11 @@ class Canvas:
         wanted = np.broadcast_to(np.asarray(radii, np.float32) / self.pixel, len(centers))
         drawn = np.maximum(wanted, _SMALLEST_RADIUS)
         greys = self._to_grey(np.asarray(values) * (wanted / drawn) ** 2, len(centers))
-        radius_bits = np.round(drawn * (1 << _SHIFT)).astype(int).tolist()
-        points = self._to_pixels(centers).tolist()
+        radius_bits = np.round(drawn * (1 << SHIFT)).astype(int).tolist()
+        points = to_pixels(centers, self.pixel).tolist()
         for center, radius, grey in zip(points, radius_bits, greys, strict=True):
             if grey:
-                cv2.circle(self._picture, center, radius, grey, -1, cv2.LINE_AA, _SHIFT)
+                cv2.circle(self._picture, center, radius, grey, -1, cv2.LINE_AA, SHIFT)
         return self
 
     def rings(self, centers: Points, radii: npt.ArrayLike, width: float, values: npt.ArrayLike = 1.0) -> "Canvas":
@@ -69,11 +71,13 @@ class Canvas:
         sigma = blur / self.pixel
         return picture if sigma < 0.2 else np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
 
-    def _to_pixels(self, points: Points) -> npt.NDArray[np.int32]:
-        scaled = np.clip(points / self.pixel - 0.5, -8000, 8000)  # pixel centres lie at whole numbers
-        return np.round(scaled * (1 << _SHIFT)).astype(np.int32)
-
     @staticmethod
     def _to_grey(values: npt.ArrayLike, count: int) -> list[int]:
         grey = np.clip(np.round(np.asarray(values, np.float32) * 255), 0, 255).astype(int)
         return list(np.broadcast_to(grey, count).tolist())
+
+
+def to_pixels(points: Points, pixel: float) -> npt.NDArray[np.int32]:
+    """Micrometres as coordinates of OpenCV, with `SHIFT` fractional bits."""
+    scaled = np.clip(points / pixel - 0.5, -8000, 8000)  # pixel centres lie at whole numbers
+    return np.round(scaled * (1 << SHIFT)).astype(np.int32)

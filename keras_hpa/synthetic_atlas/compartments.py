@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.synthetic_atlas.canvas import Canvas
+from keras_hpa.synthetic_atlas.canvas import SHIFT, Canvas, to_pixels
 from keras_hpa.synthetic_atlas.scene import CYTOKINESIS, INTERPHASE, METAPHASE, Scene
 from keras_hpa.synthetic_atlas.textures import texture
 
 Array = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
 
 _POINTS = 11  # of a filament
 
@@ -69,6 +70,17 @@ class Compartments:
     def interphase(self) -> npt.NDArray[np.int64]:
         """The cells that have a nucleus with an envelope."""
         return np.flatnonzero(self.scene.phase != METAPHASE)
+
+    def labels(self, image_size: tuple[int, int]) -> tuple[Labels, Labels]:
+        """The nuclei and the cells as label images of `image_size`, those in view numbered alike from 1."""
+        pixel = self.pixel * self.shape[0] / image_size[0]
+        nuclei, cells = np.zeros(image_size, np.int32), np.zeros(image_size, np.int32)
+        for picture, outlines in ((nuclei, self.nucleus_outlines), (cells, self.body_outlines)):
+            for number, outline in enumerate(to_pixels(outlines, pixel), start=1):
+                cv2.fillPoly(picture, [outline], number, cv2.LINE_8, SHIFT)
+        cells = np.where(nuclei > 0, nuclei, cells)
+        numbers = np.unique(np.append(cells, 0))
+        return np.searchsorted(numbers, nuclei).astype(np.int32), np.searchsorted(numbers, cells).astype(np.int32)
 
     @cached_property
     def body(self) -> Array:

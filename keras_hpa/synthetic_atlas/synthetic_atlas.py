@@ -146,6 +146,15 @@ class SyntheticAtlas:
         pictures |= {name: draw_pattern(cells, class_id) for class_id, name in enumerate(atlas.CLASS_NAMES)}
         return {name: _to_mask(_reduce(picture, self.image_size)) for name, picture in pictures.items()}
 
+    def cell_labels(self, index: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """The cells that were drawn in a sample, one by one: what a perfect segmentation would find.
+
+        Two label images of shape `(height, width)`: the nuclei (of cells in metaphase the chromosomes) and the cells
+        with their nuclei. 0 lies outside; 1, 2, ... are the cells that reach into the field, the same in both. A cell
+        whose nucleus lies outside the field has its number in the second only.
+        """
+        return self._compartments(self._check_index(index)).labels(self.image_size)
+
     def save(self, root: str | Path, *, layout: str = "kaggle", num_test: int = 0) -> None:
         """Writes the samples as laboratories keep theirs, so that everything can be tried without data.
 
