@@ -239,3 +239,40 @@ def test_pixels_are_those_of_two_layers_that_matplotlib_draws():
 def test_activation_maps_refuse_what_does_not_fit(shape, names, message):
     with pytest.raises(ValueError, match=message):
         plots.plot_activation_maps(np.zeros((6, 8, 4)), np.zeros(shape), class_names=names)
+
+
+def test_embeddings_have_a_panel_for_each_frequent_class():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((40, 4)) < [0.5, 0.1, 0.4, 0.3]).astype(int)
+    figure = plots.plot_embedding(
+        rng.normal(size=(40, 6)), labels, class_names=["a", "b", "$c$", "d"], max_classes=3, method="pca"
+    )
+    assert [axes.get_title() for axes in figure.axes] == [
+        f"{name} ({labels[:, number].sum()})" for name, number in (("a", 0), ("$c$", 2), ("d", 3))
+    ]
+    blue = figure.axes[0].collections[1].get_offsets()
+    assert len(blue) == labels[:, 0].sum()
+
+
+def test_embeddings_by_one_value_per_sample():
+    embeddings = np.random.default_rng(0).normal(size=(30, 1))
+    figure = plots.plot_embedding(embeddings, np.arange(30) % 15, method="tsne")
+    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert names[0] == "others (6)"
+    assert len(names) == 13
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "mds"}, "`method` must be one of"),
+        ({"embeddings": np.zeros((2, 3)), "labels": [0, 1]}, "three samples at least"),
+        ({"embeddings": np.full((5, 3), np.nan)}, "must be finite"),
+        ({"labels": [0, 1]}, "must hold 5 values"),
+        ({"labels": np.zeros((5, 2), int), "class_names": ["a"]}, "must hold 2 names"),
+    ],
+)
+def test_embeddings_that_cannot_be_drawn(arguments, message):
+    given = {"embeddings": np.zeros((5, 3)), "labels": [0, 1, 0, 1, 0], "method": "pca"} | arguments
+    with pytest.raises(ValueError, match=message):
+        plots.plot_embedding(**given)

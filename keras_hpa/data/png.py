@@ -106,7 +106,7 @@ def _check_chunks(content: bytes, *, skip_pixels: bool = False) -> dict[bytes, l
 def _check_sum(chunk: memoryview) -> None:
     from imagecodecs import zlibng_crc32  # many times as fast as zlib's
 
-    if zlibng_crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
+    if zlibng_crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):  # type: ignore[arg-type]
         raise Unreadable(f"its chunk {bytes(chunk[4:8])!r} is damaged")
 
 

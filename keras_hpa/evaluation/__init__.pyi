@@ -5,5 +5,15 @@ from .evaluate import evaluate as evaluate
 from .evaluation_table import EvaluationTable as EvaluationTable
 from .price_of_channels import ChannelPrices as ChannelPrices
 from .price_of_channels import price_of_channels as price_of_channels
+from .probe_scores import probe_scores as probe_scores
 
-__all__ = ["ChannelPrices", "Comparison", "EvaluationTable", "Verdict", "compare", "evaluate", "price_of_channels"]
+__all__ = [
+    "ChannelPrices",
+    "Comparison",
+    "EvaluationTable",
+    "Verdict",
+    "compare",
+    "evaluate",
+    "price_of_channels",
+    "probe_scores",
+]

@@ -22,6 +22,7 @@ _WITH_INTERVALS = ("f1", "precision", "recall", "average_precision")
 
 def evaluate_run(samples: Samples, scores: npt.NDArray[Any], calibrator: ThresholdCalibrator) -> EvaluationTable:
     """The table of `evaluate`, with the groups of the samples where they have some; its classes are numbered."""
+    assert samples.labels is not None  # a report is of annotated samples
     return evaluate(scores, samples.labels, thresholds=calibrator, groups=getattr(samples, "groups", None))
 
 
@@ -73,6 +74,7 @@ def promise(
         rule = Precision(rule.precision, rule.confidence)
     elif not isinstance(rule, Precision):
         rule = Precision()
+    assert samples.labels is not None
     promising = ThresholdCalibrator(rule, from_logits=calibrator.from_logits)
     promising.fit(scores, samples.labels, groups=getattr(samples, "groups", None))
     made, refused = [], {"promise impossible": [], "promise out of reach": []}  # type: ignore[var-annotated]
