@@ -1,3 +1,4 @@
+from .check_split import check_split as check_split
 from .compare import compare as compare
 from .comparison import Comparison as Comparison
 from .comparison import Verdict as Verdict
@@ -6,12 +7,17 @@ from .evaluation_table import EvaluationTable as EvaluationTable
 from .price_of_channels import ChannelPrices as ChannelPrices
 from .price_of_channels import price_of_channels as price_of_channels
 from .probe_scores import probe_scores as probe_scores
+from .split_report import Finding as Finding
+from .split_report import SplitReport as SplitReport
 
 __all__ = [
     "ChannelPrices",
     "Comparison",
     "EvaluationTable",
+    "Finding",
+    "SplitReport",
     "Verdict",
+    "check_split",
     "compare",
     "evaluate",
     "price_of_channels",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +12,12 @@ from scipy.special import expit
 from keras_hpa.evaluation import EvaluationTable, evaluate
 from keras_hpa.thresholds import Precision, Promises, ThresholdCalibrator
 
-if TYPE_CHECKING:
-    from keras_hpa.data import Samples
-
 _NUM_BINS = 10
 _MANY_SCORES, _CLEAR_GAP = 50, 0.1  # where a tenth of the scale is worth a remark
 _WITH_INTERVALS = ("f1", "precision", "recall", "average_precision")
 
 
-def evaluate_run(samples: Samples, scores: npt.NDArray[Any], calibrator: ThresholdCalibrator) -> EvaluationTable:
+def evaluate_run(samples: Any, scores: npt.NDArray[Any], calibrator: ThresholdCalibrator) -> EvaluationTable:
     """The table of `evaluate`, with the groups of the samples where they have some; its classes are numbered."""
     assert samples.labels is not None  # a report is of annotated samples
     return evaluate(scores, samples.labels, thresholds=calibrator, groups=getattr(samples, "groups", None))
@@ -66,7 +63,7 @@ def find_wrong_probabilities(bins: Sequence[Mapping[str, Any]]) -> list[tuple[st
 
 
 def promise(
-    samples: Samples, scores: npt.NDArray[Any], calibrator: ThresholdCalibrator, names: Sequence[str]
+    samples: Any, scores: npt.NDArray[Any], calibrator: ThresholdCalibrator, names: Sequence[str]
 ) -> dict[str, Any]:
     """What precision these samples allow to promise: the classes with a threshold for it, and those without."""
     rule = calibrator.rule

@@ -93,6 +93,17 @@ def test_the_page(capsys):
     np.testing.assert_allclose(probabilities.mean(axis=0), labels.mean(axis=0), rtol=0.1, atol=0.01)
     assert keras_hpa.ProbabilityCalibrator.load("calibrator.json").support_.tolist() == labels.sum(axis=0).tolist()
 
+    images = np.random.default_rng(0).integers(255, size=(len(labels), 32, 32, 2), dtype=np.uint8)
+    metadata = {"plate": [f"plate {number % 4}" for number in range(len(labels))]}
+    samples = keras_hpa.Samples(keras_hpa.ArraySource(images), labels, groups=list(groups), metadata=metadata)
+    train, test = samples[:450], samples[448:]
+    # --8<-- [start:split]
+    report = keras_hpa.evaluation.check_split(train, test, plates="plate")
+    print(report)
+    report.to_frame().to_csv("split.csv")
+    # --8<-- [end:split]
+    assert "2 ids on both sides: 448, 449. Remove them from one side." in capsys.readouterr().out
+
     evaluate = keras_hpa.evaluation.evaluate
     check_quoted_messages(
         "how-to/defend-a-number.md",
