@@ -8,6 +8,7 @@ Everything in them is drawn by SyntheticAtlas. They are white, so that they can 
 
 import argparse
 import io
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in ("channels", "learning_curves", "thresholds"):
         with Image.open(args.tutorial / f"{name}.png") as picture:
             write(picture, args.output / f"tutorial_{name}.webp")
+    shutil.copyfile(args.tutorial / "comparison.npz", args.output / "tutorial_comparison.npz")
+    (args.output / "tutorial_comparison.txt").write_text(comparison_sentence(args.output) + "\n")
+
+
+def comparison_sentence(folder: Path) -> str:
+    """What the tutorial's last line prints, from the answers of its two networks."""
+    with np.load(folder / "tutorial_comparison.npz") as answers:
+        return keras_hpa.evaluation.compare(answers["first"], answers["second"], answers["labels"]).sentence()
 
 
 def draw_prediction(

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import site_figures
 
 import keras_hpa
+from keras_hpa.f_beta import f_beta_per_class, mean_f_beta
 from keras_hpa.files import write_json
 from tests.docs.quoted_messages import check_quoted_messages
 
@@ -31,3 +33,18 @@ def test_what_goes_wrong(tmp_path, monkeypatch):
         ],
     )
     assert [path.name for path in Path("tutorial/data").iterdir()] == ["kaggle_folder.json"], "nothing was touched"
+
+
+def test_the_last_sentence_is_that_of_the_answers_of_both_networks():
+    docs = Path(__file__).parents[2] / "docs"
+    page, printed = ((docs / name).read_text() for name in ("tutorial.md", "figures/tutorial_comparison.txt"))
+    assert '```text\n--8<-- "docs/figures/tutorial_comparison.txt"\n```' in page
+    sentence = site_figures.comparison_sentence(docs / "figures")
+    assert sentence == printed.rstrip("\n")
+    with np.load(docs / "figures" / "tutorial_comparison.npz") as answers:
+        first, second = (
+            mean_f_beta(f_beta_per_class(answers["labels"], answers[name])) for name in ("first", "second")
+        )
+    assert f"macro-F1 at fitted thresholds     {first:.3f}\n" in page
+    assert sentence.startswith(f"macro F1 is {second:.3f} against {first:.3f}: ")
+    assert "the second model is better" in sentence
