@@ -126,11 +126,7 @@ def _from_folder(given: str, fields: Source) -> Masks:
         found, unused = _by_ending(fields.ids, there)
     lacking = [sample_id for sample_id, name in found.items() if name is None]
     if lacking:
-        example = next(iter(sorted(there - set(found.values()))), None)
-        what = "no such file" + (
-            f"; the folder holds, for example, {example!r}" if example else "; the folder is empty"
-        )
-        raise FileNotFoundError(_no_mask(lacking, f"{what}, in {os.fspath(root)!r}"))
+        raise FileNotFoundError(_no_mask(lacking, f"no file in {os.fspath(root)!r}", _advice(root, lacking[0], there)))
     paths: list[Any] = [root / str(name) for name in found.values()]
     return _GivenMasks(paths, fields, unused, os.fspath(root))
 
@@ -165,6 +161,16 @@ def _by_ending(ids: Sequence[str], there: set[str]) -> tuple[dict[str, str | Non
     return found, tuple(sorted(name for name in others if name.endswith(endings)))
 
 
-def _no_mask(lacking: Sequence[str], what: str) -> str:
+def _no_mask(lacking: Sequence[str], what: str, advice: str = "") -> str:
     more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-    return f"`masks` must have a mask for every sample. Received: {what} for sample {lacking[0]!r}{more}"
+    return f"`masks` must have a mask for every sample{advice}. Received: {what} for sample {lacking[0]!r}{more}"
+
+
+def _advice(root: Path, sample_id: str, there: set[str]) -> str:
+    """What is in a folder in place of a sample's mask, and the path that it could be given by."""
+    names = sorted(there)
+    meant = [name for name in names if sample_id in name and name.lower().endswith(_SUFFIXES)]
+    if meant:
+        path = (root / meant[0].replace(sample_id, "{id}", 1)).as_posix()
+        return f", found by its id alone or as in masks={path!r}"
+    return f", found by its id; the folder has {names[:3]}" if names else "; the folder is empty"
