@@ -101,8 +101,14 @@ class _CalledMasks:
     def read(self, index: int) -> npt.NDArray:
         if index not in self._found:
             assert self.function is not None
+            image = self.fields.read(index)
+            try:
+                found = self.function(image)
+            except Exception as error:
+                error.add_note(f"`masks` was called with the image of sample {self.fields.ids[index]!r}.")
+                raise
             whose = f"The mask that `masks` gives for sample {self.fields.ids[index]!r}"
-            labels = np.ascontiguousarray(check_label_image(self.function(self.fields.read(index)), whose))
+            labels = np.ascontiguousarray(check_label_image(found, whose))
             self._found[index] = labels.shape, labels.dtype, zlib.compress(labels.tobytes(), 1)
         shape, dtype, packed = self._found[index]
         return np.frombuffer(zlib.decompress(packed), dtype).reshape(shape)

@@ -271,6 +271,17 @@ def test_a_function_is_asked_once_for_each_field_and_by_one_thread():
     assert len(set(asked)) == 1
 
 
+def test_where_a_function_fails_is_said():
+    samples, _ = fields()
+
+    def find(image):
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory") as raised:
+        CellCrops(samples, find, size=16)
+    assert raised.value.__notes__ == ["`masks` was called with the image of sample 'field0'."]
+
+
 def test_what_was_filled_in_is_told_of_cells(tmp_path, caplog):
     image, mask = field_of_rectangles()
     Image.fromarray(image[..., 0]).save(tmp_path / "f_dapi.png")
