@@ -10,6 +10,7 @@ Picture = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
 
 _ROUNDNESS_POWER = 8.0
+_EDGE_POWER = 2.0
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
@@ -27,14 +28,14 @@ class Regions(NamedTuple):
 
 
 def score(
-    area: npt.NDArray[np.float64], roundness: npt.NDArray[np.float64], edge: npt.NDArray[np.float64] | float
+    area: npt.NDArray[np.float64], roundness: npt.NDArray[np.float64], edge: npt.NDArray[np.float64] | float = 1.0
 ) -> npt.NDArray[np.float64]:
     """How much a region looks like one nucleus: large, like an ellipse, its outline on a steep slope.
 
     The score is proportional to the area, so that one region and the parts that it could be divided into are compared
     by sums.
     """
-    return np.asarray(area * edge * roundness**_ROUNDNESS_POWER)
+    return np.asarray(area * edge**_EDGE_POWER * roundness**_ROUNDNESS_POWER)
 
 
 def best_regions(picture: Picture, *, num_levels: int, smallest: float, largest: float) -> Regions:

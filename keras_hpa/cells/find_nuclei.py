@@ -18,6 +18,7 @@ _SMALLEST_SEARCHED, _FINE_ENOUGH = 5.0, 12.0  # diameters in pixels of that pict
 # In diameters of a nucleus.
 _BLUR = 0.045
 _RIM = 0.1
+_GROWTH = 0.2
 _SMALLEST, _SMALLEST_AT_BORDER, _LARGEST = 0.5, 0.28, 1.7
 
 # As shares of the median of the field.
@@ -43,11 +44,36 @@ def find_nuclei(picture: Picture, diameter: float) -> Labels:
     smooth = cv2.GaussianBlur(raw, (0, 0), max(_BLUR * width, 0.5))
     unit = np.pi / 4 * width**2
     found = best_regions(smooth, num_levels=_LEVELS, smallest=_SMALLEST_AT_BORDER**2 * unit, largest=_LARGEST**2 * unit)
-    slope = slope_of(smooth)
-    found = measure(part_regions(found.labels, width), slope)
-    if not len(found.area):
-        return found.labels
-    return renumbered(found.labels, _are_nuclei(found, smooth, _noise(raw, smooth), width))
+    labels = part_regions(found.labels, width)
+    if not labels.any():
+        return labels
+    grown = measure(_grown(labels, smooth, width), slope_of(smooth))
+    return renumbered(grown.labels, _are_nuclei(grown, smooth, _noise(raw, smooth), width))
+
+
+def _grown(labels: Labels, smooth: Picture, width: float) -> Labels:
+    """Regions up to where the brightness has fallen by half, which is further out than their own threshold if a
+    neighbour made that too high."""
+    reach = load("skimage.segmentation").expand_labels(labels, _GROWTH * width)
+    half = (_means(labels, smooth) + _lowest_around(labels, smooth, width)) / 2
+    bright = (reach > 0) & (smooth > np.append(0, half)[reach])
+    return np.asarray(load("skimage.segmentation").watershed(-smooth, labels, mask=bright | (labels > 0)), np.int32)
+
+
+def _means(labels: Labels, smooth: Picture) -> npt.NDArray[np.float64]:
+    pixels = np.bincount(labels.ravel())[1:]
+    return np.bincount(labels.ravel(), smooth.ravel())[1:] / np.maximum(pixels, 1)
+
+
+def _lowest_around(labels: Labels, smooth: Picture, width: float) -> npt.NDArray[np.float64]:
+    """The darkest pixel near each region and outside all of them; the region's own where there is none outside."""
+    reach = load("skimage.segmentation").expand_labels(labels, max(2.0, _GROWTH * width))
+    lowest = np.full(int(labels.max()) + 1, np.inf)
+    outside = labels == 0
+    np.minimum.at(lowest, reach[outside], smooth[outside])
+    own = np.full(len(lowest), np.inf)
+    np.minimum.at(own, labels.ravel(), smooth.ravel())
+    return np.where(np.isfinite(lowest), lowest, own)[1:]
 
 
 def working_scale(diameter: float) -> float:

@@ -69,7 +69,7 @@ def _parts(region: npt.NDArray[np.bool_], diameter: float) -> Labels:
 
 def _score(region: npt.NDArray[np.bool_]) -> float:
     found = measure(region.astype(np.int32), np.zeros(region.shape, np.float32))
-    return float(score(found.area, found.roundness, 1.0)[0])
+    return float(score(found.area, found.roundness)[0])
 
 
 def _neighbours(parts: Labels) -> list[tuple[int, int]]:
