@@ -44,8 +44,9 @@ class CellCrops(Samples):
             sample are found by its id: `{id}_cp_masks` as Cellpose writes them, `{id}_cellmask` of
             HPA-Cell-Segmentation, `{id}_masks`, `{id}_mask`, `{id}_labels`, or else `{id}`, as PNG, TIFF or NPY. A path
             with `{id}` in it: `"masks/{id}_blue_cp_masks.png"`. A mapping from ids to arrays or paths, or a list of
-            these in the order of the samples. Or a function that is given an image of shape `(height, width, channels)`
-            and returns its labels; it is called once for each field.
+            these in the order of the samples. Samples of one channel with the same ids, such as `load_folder` gives.
+            Or a function that is given an image of shape `(height, width, channels)` and returns its labels; it is
+            called once for each field.
         size: height and width of a crop in pixels, or one number for both.
         pixel_size: micrometres per pixel of all crops; the fields' own pixels unless given. What cannot be met exactly
             is rounded to whole pixels of the field; `crops.pixel_size(index)` is what came out.
@@ -86,7 +87,7 @@ class CellCrops(Samples):
     def __init__(
         self,
         samples: Source,
-        masks: str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any] | Callable[[npt.NDArray], Any],
+        masks: str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any] | Source | Callable[[npt.NDArray], Any],
         *,
         size: int | tuple[int, int],
         pixel_size: float | None = None,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.cells.label_image import check_label_image
-from keras_hpa.data import Source, read_image
+from keras_hpa.data import Source, read_image, subset
 
 _ENDINGS = ("_cp_masks", "_cellmask", "_masks", "_mask", "_labels", "")
 _SUFFIXES = (".png", ".tif", ".tiff", ".npy")
@@ -37,6 +37,8 @@ def open_masks(masks: Any, fields: Source) -> Masks:
     """Gives the label images of samples, in their order; refuses samples without one."""
     if isinstance(masks, (str, os.PathLike)):
         return _from_folder(os.fspath(masks), fields)
+    if isinstance(masks, Source):
+        return _from_source(masks, fields)
     if callable(masks) and not isinstance(masks, Mapping):
         return _CalledMasks(masks, fields)
     if isinstance(masks, Mapping):
@@ -54,8 +56,8 @@ def open_masks(masks: Any, fields: Source) -> Masks:
             )
         return _GivenMasks(list(masks), fields, ())
     raise TypeError(
-        "`masks` must be a folder, a path with {id} in it, a mapping from ids to paths or arrays, a list of these, or "
-        f"a function that finds the cells of an image. Received: {type(masks)}"
+        "`masks` must be a folder, a path with {id} in it, a mapping from ids to paths or arrays, a list of these, "
+        f"samples, or a function that finds the cells of an image. Received: {type(masks)}"
     )
 
 
@@ -85,6 +87,19 @@ class _GivenMasks:
         except (FileNotFoundError, ValueError) as error:
             raise type(error)(f"The mask of sample {sample_id!r}: {error}") from None
         return check_label_image(labels, f"The mask of sample {sample_id!r} ({path!r})")
+
+
+class _SourceMasks:
+    """Label images that a source reads."""
+
+    is_parallel = True
+
+    def __init__(self, source: Source, unused: tuple[str, ...]):
+        self.source = source
+        self.unused = unused
+
+    def read(self, index: int) -> npt.NDArray:
+        return check_label_image(self.source.read(index), f"The mask of sample {self.source.ids[index]!r}")
 
 
 class _CalledMasks:
@@ -117,6 +132,17 @@ class _CalledMasks:
         """Without the function, which need not be picklable, once it has done its work."""
         is_done = len(self._found) == len(self.fields)
         return self.__dict__ | ({"function": None} if is_done else {})
+
+
+def _from_source(masks: Source, fields: Source) -> Masks:
+    """The masks that samples of another folder, plate or array are, by their ids."""
+    positions = {sample_id: position for position, sample_id in enumerate(masks.ids)}
+    lacking = [sample_id for sample_id in fields.ids if sample_id not in positions]
+    if lacking:
+        raise ValueError(_no_mask(lacking, f"none in {masks!r}"))
+    known = set(fields.ids)
+    unused = tuple(sample_id for sample_id in masks.ids if sample_id not in known)
+    return _SourceMasks(subset(masks, [positions[sample_id] for sample_id in fields.ids]), unused)
 
 
 def _from_folder(given: str, fields: Source) -> Masks:

@@ -183,6 +183,9 @@ def test_masks_of_every_form_give_the_same(tmp_path):
     _same(CellCrops(samples, paths, size=16, outside="zero"), expected)
     _same(CellCrops(samples, list(masks.values()), size=16, outside="zero"), expected)
     _same(CellCrops(samples, np.stack(list(masks.values()))[..., None], size=16, outside="zero"), expected)
+    source = keras_hpa.load_folder(folder, pattern="{id}.png", channels=["cells"])[::-1]
+    _same(CellCrops(samples, source, size=16, outside="zero"), expected)
+    _same(CellCrops(samples, source.source, size=16, outside="zero"), expected)
     found = iter(masks.values())
     _same(CellCrops(samples, lambda image: next(found), size=16, outside="zero"), expected)
 

@@ -188,6 +188,15 @@ def test_wrong_arguments(samples, arguments, message):
         CellCrops(samples, [_good(), _good()], **arguments)
 
 
+def test_samples_that_are_no_masks(samples):
+    with pytest.raises(ValueError, match=r"Received: none in <1 samples.* for sample 'bad'"):
+        CellCrops(samples, samples[["good"]], size=16)
+    with pytest.raises(ValueError, match=r"sample '(good|bad)' must have shape \(height, width\)"):
+        CellCrops(samples, samples, size=16)
+    masks = keras_hpa.ArraySource(np.stack([_good()] * 3)[..., None], ["good", "bad", "stranger"])
+    assert CellCrops(samples, masks, size=16).unused_masks == ("stranger",)
+
+
 def test_masks_that_are_none_of_the_kinds(samples, tmp_path):
     with pytest.raises(TypeError, match=r"`masks` must be a folder"):
         CellCrops(samples, 5, size=16)
