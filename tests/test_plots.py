@@ -106,6 +106,9 @@ def test_channels_of_other_names_have_those_and_colours_that_differ():
     assert len(set(colours)) == 4
     assert _titles_and_colours(2, ["red", "green"]) == (["red", "green"], [(1, 0, 0), (0, 1, 0)]), "nothing is stained"
     assert _titles_and_colours(1, ["mCherry"]) == (["mCherry"], [(1, 1, 1)])
+    dyes = ["Hoechst 33342", "Alexa 488", "mCherry", "Cy5"]
+    assert _titles_and_colours(4, dyes)[1] == [(0, 0, 1), (0, 1, 0), (1, 0, 1), (1, 1, 0)]
+    assert _titles_and_colours(2, ["mCherry", "magenta"])[1][1] == (1, 0, 1), "a colour's own name comes first"
     assert _titles_and_colours(3, None)[0] == ["channel1", "channel2", "channel3"]
     assert len(_titles_and_colours(30, None)[1]) == 30
 

@@ -19,6 +19,14 @@ _COLOURS: dict[str, tuple[float, ...]] = {
     "cyan": (0, 1, 1),
     "magenta": (1, 0, 1),
 }
+# Dyes by the light they give, near enough; red ones are magenta, which most colour-blind people tell from green.
+_DYES = {
+    "blue": ("dapi", "hoechst", "bfp", "405", "nucle", "dna"),
+    "cyan": ("cfp", "cerulean", "435"),
+    "green": ("gfp", "fitc", "488", "alexa488", "neongreen"),
+    "yellow": ("yfp", "venus", "514", "cy5", "647", "640", "farred", "far-red", "far red"),
+    "magenta": ("rfp", "cherry", "tomato", "cy3", "tritc", "texas", "rhodamine", "546", "555", "561", "568", "594"),
+}
 _OTHERS = ((0, 1, 1), (1, 0, 1), (1, 1, 0), (0.2, 0.5, 1), (1, 0.5, 0), (0.5, 1, 0.3), (1, 0.4, 0.6), (0.7, 0.6, 1))
 
 
@@ -82,9 +90,17 @@ def displayed(image: npt.ArrayLike, channels: Sequence[str] | None = None, satur
 
 
 def _choose_colours(names: Sequence[str]) -> list[tuple[float, ...]]:
-    """A name of a colour chooses it; any other channel gets one that is not taken, or white if it is alone."""
+    """A name of a colour chooses it, then that of a dye; others get one that is not taken, or white if alone."""
+    chosen = [_COLOURS.get(str(name).casefold()) for name in names]
     if len(names) == 1:
-        return [_COLOURS.get(names[0], (1, 1, 1))]
-    taken = {_COLOURS[name] for name in names if name in _COLOURS}
-    others = cycle([colour for colour in _OTHERS if colour not in taken])
-    return [_COLOURS.get(name) or next(others) for name in names]
+        return [chosen[0] or (1, 1, 1)]
+    for number, name in enumerate(names):
+        dye = _colour_of_dye(str(name).casefold())
+        if chosen[number] is None and dye not in chosen:
+            chosen[number] = dye
+    others = cycle([colour for colour in _OTHERS if colour not in chosen])
+    return [colour or next(others) for colour in chosen]
+
+
+def _colour_of_dye(name: str) -> tuple[float, ...] | None:
+    return next((_COLOURS[colour] for colour, dyes in _DYES.items() if any(dye in name for dye in dyes)), None)

@@ -30,7 +30,8 @@ def plot_channels(
     Args:
         image: a sample of shape `(height, width, channels)`, integers or floats, 0 black.
         channels: the names of the channels, `source.channels`; "channel1", "channel2", ... unless given. A name of a
-            colour chooses that colour, other channels get colours that differ. If the names are those of the atlas,
+            colour or of a dye ("DAPI", "GFP", "mCherry", "Alexa 647") chooses its colour, red dyes are magenta beside
+            green; other channels get colours that differ. If the names are those of the atlas,
             the titles say what each stains.
         title: a line above the panels.
         saturated: the share of pixels, in per cent, that are drawn at full brightness.
@@ -46,7 +47,7 @@ def plot_channels(
         ['yellow: endoplasmic reticulum', 'merge']
     """
     shown = displayed(image, channels, saturated)
-    figure = new_figure((2.6 * (len(shown.names) + 1), 3.3 if title else 2.9))
+    figure = new_figure((2.6 * (len(shown.names) + 1), 3.3 if title else 3.0))
     panels = figure.subplots(1, len(shown.names) + 1)
     for axes, name, picture in zip(panels, shown.titles, shown.panels, strict=False):
         axes.imshow(picture)
@@ -57,5 +58,5 @@ def plot_channels(
         axes.set_axis_off()
     if title is not None:
         figure.suptitle(title, fontsize=10, parse_math=False)
-        figure.get_layout_engine().set(h_pad=0.1)  # inches, so that it does not touch the panels' titles
+    figure.get_layout_engine().set(h_pad=0.1)  # inches, so that nothing touches or cuts the panels' titles
     return figure

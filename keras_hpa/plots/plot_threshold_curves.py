@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keras_hpa.thresholds import ThresholdCalibrator
 
 _TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+_LABEL_WIDTH = 0.17  # of an axis
 _MOST_CUTS = 400
 
 
@@ -81,7 +82,7 @@ def plot_threshold_curves(
             low, high = log_odds(np.quantile(curves[column].scores, [0.001, 0.999])) + np.array([-0.5, 0.5])
             high = max(high, float(log_odds(row["threshold"])) + 0.5) if np.isfinite(row["threshold"]) else high
             axes.set_xlim(low, high)
-            ticks = [p for p in _TICKS if low <= log_odds(p) <= high] or [0.5]
+            ticks = _ticks(low, high)
             axes.set_xticks(log_odds(ticks), [f"{p:g}" for p in ticks])
         remove_frame(axes)
     for axes in panels:
@@ -89,3 +90,14 @@ def plot_threshold_curves(
     figure.supxlabel("threshold", fontsize=9)
     figure.supylabel("F1" if beta == 1 else f"F{beta:g}", fontsize=9)
     return figure
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Those of `_TICKS` between two log-odds whose labels do not overlap, from the middle outwards."""
+    kept: list[float] = []
+    for tick in sorted(_TICKS, key=lambda p: abs(float(log_odds(p)))):
+        place = float(log_odds(tick))
+        apart = all(abs(place - float(log_odds(other))) >= _LABEL_WIDTH * (high - low) for other in kept)
+        if low <= place <= high and apart:
+            kept.append(tick)
+    return sorted(kept) or [0.5]
