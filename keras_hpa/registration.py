@@ -28,6 +28,7 @@ _MODULES = (
     "losses.weighted_sum_loss",
     "metrics.batch_macro_f1",
     "metrics.macro_f1",
+    "metrics.mean_average_precision",
     "thresholds.probability_layer",
     "thresholds.threshold_layer",
 )
