@@ -17,7 +17,7 @@ ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,cells docs docs_site ev
 	test_rules.py test_threshold_calibrator.py test_threshold_report.py)
 
 .PHONY: demo demo-inception test test-backends soak lint type wheel docs docs-serve docs-test figures notebook check clean \
-	bench-evaluation bench-imports bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic \
+	bench-cells bench-evaluation bench-imports bench-inference bench-loading bench-losses bench-metrics bench-models bench-synthetic \
 	bench-thresholds
 
 demo: .venv/examples
@@ -86,6 +86,9 @@ bench-loading: .venv/dev
 	$(BIN)/python benchmarks/listing.py
 	$(BIN)/python benchmarks/shuffled_fit.py
 	$(BIN)/python benchmarks/first_batch.py
+
+bench-cells: .venv/dev
+	$(BIN)/python benchmarks/cells.py
 
 bench-evaluation: .venv/dev
 	$(BIN)/python benchmarks/evaluation.py

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.cells.component_tree import Labels, Picture
-from keras_hpa.cells.find_nuclei import estimate_diameter, find_nuclei, reduce, working_scale
+from keras_hpa.cells.find_nuclei import estimate_diameter, find_nuclei, noise_of, reduce, working_scale
 from keras_hpa.cells.grow_bodies import grow_bodies, merge_stains
 from keras_hpa.cells.scikit_image import load
 
@@ -73,7 +73,9 @@ def split_cells(
     body = [_index_of("bodies", one, names, pixels.shape[-1]) for one in several]
     if diameter is not None and not 0 < diameter < np.inf:
         raise ValueError(f"`diameter` must be a number of pixels above 0. Received: {diameter!r}")
-    used = {index: _without_hot_pixels(pixels[..., index], index) for index in {nucleus, *body}}
+    used = {index: _stretched(pixels[..., index], index) for index in {nucleus, *body}}
+    noise = noise_of(used[nucleus])
+    used = {index: cv2.medianBlur(picture, 3) for index, picture in used.items()}  # no hot pixels
 
     if diameter is None:
         diameter = estimate_diameter(used[nucleus])
@@ -81,7 +83,7 @@ def split_cells(
         nothing = np.zeros(pixels.shape[:2], np.int32)
         return nothing, nothing.copy()
     scale = working_scale(diameter)
-    nucleus_labels = find_nuclei(used[nucleus], diameter)
+    nucleus_labels = find_nuclei(used[nucleus], diameter, noise)
     stained = np.stack([reduce(used[index], scale) for index in body], -1) if body else None
     cell_labels = grow_bodies(nucleus_labels, None if stained is None else merge_stains(stained), diameter * scale)
     return _agreeing(_enlarge(nucleus_labels, pixels.shape[:2]), _enlarge(cell_labels, pixels.shape[:2]))
@@ -112,15 +114,15 @@ def _index_of(argument: str, channel: int | str, names: list[str] | None, count:
     return index
 
 
-def _without_hot_pixels(pixels: npt.NDArray[np.generic], index: int) -> Picture:
-    """A channel as float32, every pixel the median of its surroundings."""
+def _stretched(pixels: npt.NDArray[np.generic], index: int) -> Picture:
+    """A channel as float32 from 0 to 1."""
     if not np.isfinite(pixels).all():
         raise ValueError(f"`image` must not hold NaN or infinity. Received: one or more in channel {index}")
     picture = pixels.astype(np.float64)
     # Differences count, not levels: float32 has 24 bits of them.
     picture -= picture.min()
     picture /= picture.max() or 1.0
-    return np.asarray(cv2.medianBlur(picture.astype(np.float32), 3))
+    return np.asarray(picture, np.float32)
 
 
 def _enlarge(labels: Labels, shape: tuple[int, int]) -> Labels:
