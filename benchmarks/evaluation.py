@@ -3,11 +3,14 @@
     python benchmarks/evaluation.py [--draws 100]
 
 Prints how often 95 % intervals cover the truth, by how many groups hold a positive; how often `compare` calls one of
-two models better that are none; and how often rules that promise break it.
+two models better that are none; how often rules that promise break it; and what macro-F1 gains in another population
+whose prevalence is estimated from scores without labels. `--only shifts` prints the last alone.
 """
 
 import argparse
+import dataclasses
 import time
+import warnings
 from collections import defaultdict
 
 import numpy as np
@@ -16,7 +19,7 @@ from simulated_scores import simulate_network
 
 from keras_hpa import ThresholdCalibrator
 from keras_hpa.evaluation import compare, evaluate
-from keras_hpa.thresholds import Precision, Recall
+from keras_hpa.thresholds import Precision, Prevalence, Recall, estimate_prevalence
 
 METRICS = ("precision", "recall", "f1", "average_precision", "roc_auc")
 SUPPORTS = {"1 to 4": (1, 5), "5 to 19": (5, 20), "20 to 49": (20, 50), "50 and more": (50, 10**9)}
@@ -107,6 +110,57 @@ def promises_of_networks(rule, num_networks, num_samples=1000):
     return made, broken / made, predicted / possible
 
 
+SHIFTS = {
+    "none": (1, 1),
+    "rare classes x 3": (3, 1),
+    "rare classes / 3": (1 / 3, 1),
+    "frequent classes x 2": (1, 2),
+    "frequent classes / 2": (1, 1 / 2),
+}
+
+
+def shifts(num_networks, num_samples, num_new=5000):
+    """Macro-F1 in a population where the rarer, or the more frequent, half of the classes occurs more or less often.
+
+    For each shift: at thresholds matched to the labels, to the estimate from `num_new` scores, and to the true
+    prevalence; how many shares the scores can tell, and how many of all intervals hold the truth.
+    """
+    found = defaultdict(list)
+    for number in range(num_networks):
+        network = simulate_network(number)
+        scores, labels = network.sample(num_samples, np.random.default_rng([number, 3]))
+        present = labels.any(axis=0)
+        labelled = ThresholdCalibrator("prevalence").fit(scores, labels).thresholds_
+        is_rare = network.prevalence < np.median(network.prevalence)
+        for name, (of_rare, of_frequent) in SHIFTS.items():
+            true = np.minimum(network.prevalence * np.where(is_rare, of_rare, of_frequent), 0.9)
+            other = dataclasses.replace(network, prevalence=true)
+            new, _ = other.sample(num_new, np.random.default_rng([number, 5]))
+            known = [np.quantile(column, 1 - share) for column, share in zip(new.T, true, strict=True)]
+            estimated = ThresholdCalibrator(Prevalence(from_scores=new)).fit(scores, labels).thresholds_
+            estimate = estimate_prevalence(scores, labels, new)
+            told = estimate.is_told
+            f1 = [other.f1(np.where(present, one, np.inf)).mean() for one in (labelled, estimated, known)]
+            held = (estimate.low <= true) & (true <= estimate.high)
+            found[name].append([*f1, told[present].mean(), held[told].mean() if told.any() else np.nan])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return {name: np.nanmean(rows, axis=0) for name, rows in found.items()}
+
+
+def print_shifts(num_networks):
+    for num_samples in (1000, 3000):
+        print(
+            f"\nPrevalence from 5,000 scores without labels, {num_samples:,} labelled samples, {num_networks} networks"
+        )
+        print(f"{'shift':22}{'labels':>8}{'scores':>8}{'known':>8}{'gain':>8}{'of':>8}{'told':>7}{'held':>7}")
+        for name, (labelled, estimated, known, told, held) in shifts(num_networks, num_samples).items():
+            gain, possible = estimated - labelled, known - labelled
+            print(
+                f"{name:22}{labelled:8.4f}{estimated:8.4f}{known:8.4f}{gain:+8.4f}{possible:+8.4f}{told:7.2f}{held:7.3f}"
+            )
+
+
 def speed():
     """Seconds for 11,702 samples of 28 classes with 1,000 draws."""
     classes = SimulatedClasses(np.geomspace(0.4, 0.001, 28), np.full(28, 2.0), group_size=5)
@@ -121,7 +175,11 @@ def speed():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=100)
-    draws = parser.parse_args().draws
+    parser.add_argument("--only", choices=["shifts"], help="one part")
+    args = parser.parse_args()
+    if args.only:
+        return print_shifts(max(args.draws // 4, 1))
+    draws = args.draws
     for name, classes in SETTINGS.items():
         print(f"\n95 % intervals, {name}, {draws} sets of 1,000 samples: coverage (mean width)")
         found = coverage(classes, draws)
@@ -147,6 +205,7 @@ def main():
     for at_least in (0.8, 0.9):
         made, broken, share = promises_of_networks(Precision(at_least=at_least), draws // 4)
         print(f"Precision({at_least}) on {draws // 4} simulated networks: {made} made  {broken:.3f}  {share:.3f}")
+    print_shifts(draws // 4)
     print("\n11,702 samples, 28 classes, 1,000 draws: evaluate {:.1f} s, compare {:.1f} s".format(*speed()))
 
 

@@ -7,10 +7,12 @@ from .class_scores import ClassScores as ClassScores
 from .class_scores import split_classes as split_classes
 from .cross_fit import cross_fit as cross_fit
 from .cross_fit import cross_fit_predict as cross_fit_predict
+from .estimate_prevalence import estimate_prevalence as estimate_prevalence
 from .fixed_rule import Fixed as Fixed
 from .global_rule import Global as Global
 from .log_odds import log_odds as log_odds
 from .max_f1_rule import MaxF1 as MaxF1
+from .prevalence_estimate import PrevalenceEstimate as PrevalenceEstimate
 from .prevalence_rule import Prevalence as Prevalence
 from .probability_calibrator import ProbabilityCalibrator as ProbabilityCalibrator
 from .probability_layer import ProbabilityLayer as ProbabilityLayer
@@ -37,6 +39,7 @@ __all__ = [
     "MaxF1",
     "Precision",
     "Prevalence",
+    "PrevalenceEstimate",
     "ProbabilityCalibrator",
     "ProbabilityLayer",
     "Promises",
@@ -50,4 +53,5 @@ __all__ = [
     "ThresholdReport",
     "cross_fit",
     "cross_fit_predict",
+    "estimate_prevalence",
 ]

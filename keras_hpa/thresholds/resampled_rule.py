@@ -31,7 +31,7 @@ class Resampled:
         seed: of the draws.
 
     Raises:
-        ValueError: if `num_resamples` is below 1, `seed` is negative, or `rule` has a `min_support`.
+        ValueError: if `num_resamples` is below 1, `seed` is negative, or `rule` has a `min_support` or `from_scores`.
         TypeError: if `rule` is another.
 
     Example:
@@ -51,6 +51,8 @@ class Resampled:
     def __post_init__(self) -> None:
         if not isinstance(self.rule, MaxF1 | Prevalence):
             raise TypeError(f"`rule` must be a MaxF1 or a Prevalence. Received: {self.rule!r}")
+        if isinstance(self.rule, Prevalence) and self.rule.from_scores is not None:
+            raise ValueError("`rule` must not estimate shares of new data. Received: a Prevalence with `from_scores`")
         if getattr(self.rule, "min_support", 1) != 1:
             raise ValueError(f"`rule` must have no `min_support` where it is resampled. Received: {self.rule!r}")
         check_whole("num_resamples", self.num_resamples, lowest=1)

@@ -93,6 +93,19 @@ def test_the_page(capsys):
     np.testing.assert_allclose(probabilities.mean(axis=0), labels.mean(axis=0), rtol=0.1, atol=0.01)
     assert keras_hpa.ProbabilityCalibrator.load("calibrator.json").support_.tolist() == labels.sum(axis=0).tolist()
 
+    there = newer[labels[:, 0] == 0]
+    # --8<-- [start:prevalence]
+    estimate = keras_hpa.thresholds.estimate_prevalence(newer, labels, there)
+    for name, share, low, high, is_told in zip(names, *estimate, strict=True):
+        print(f"{name}: {share:.2f} ({low:.2f} to {high:.2f}){'' if is_told else ', not told'}")
+    rule = keras_hpa.thresholds.Prevalence(from_scores=there)
+    calibrator = keras_hpa.ThresholdCalibrator(rule, class_names=names).fit(newer, labels)
+    # --8<-- [end:prevalence]
+    lines = capsys.readouterr().out.splitlines()
+    assert estimate.shares[0] < 0.1 < labels[:, 0].mean()
+    assert [line.split(":")[0] for line in lines] == NAMES
+    assert calibrator.thresholds_[0] > keras_hpa.ThresholdCalibrator("prevalence").fit(newer, labels).thresholds_[0]
+
     images = np.random.default_rng(0).integers(255, size=(len(labels), 32, 32, 2), dtype=np.uint8)
     metadata = {"plate": [f"plate {number % 4}" for number in range(len(labels))]}
     samples = keras_hpa.Samples(keras_hpa.ArraySource(images), labels, groups=list(groups), metadata=metadata)
