@@ -119,7 +119,7 @@ SHIFTS = {
 }
 
 
-def shifts(num_networks, num_samples, num_new=5000):
+def shifts(num_networks, num_samples, num_new=5000, names=tuple(SHIFTS)):
     """Macro-F1 in a population where the rarer, or the more frequent, half of the classes occurs more or less often.
 
     For each shift: at thresholds matched to the labels, to the estimate from `num_new` scores, and to the true
@@ -132,7 +132,8 @@ def shifts(num_networks, num_samples, num_new=5000):
         present = labels.any(axis=0)
         labelled = ThresholdCalibrator("prevalence").fit(scores, labels).thresholds_
         is_rare = network.prevalence < np.median(network.prevalence)
-        for name, (of_rare, of_frequent) in SHIFTS.items():
+        for name in names:
+            of_rare, of_frequent = SHIFTS[name]
             true = np.minimum(network.prevalence * np.where(is_rare, of_rare, of_frequent), 0.9)
             other = dataclasses.replace(network, prevalence=true)
             new, _ = other.sample(num_new, np.random.default_rng([number, 5]))

@@ -47,3 +47,12 @@ def test_calibrated_probabilities_hold_on_new_data():
             assert (values["auto"] <= of_theirs + 0.0005).all(), name
     assert (values["auto"] <= values["temperature"]).all()
     assert (values["auto"] < 0.6 * values["scores as they are"]).all()
+
+
+def test_shifts_of_prevalence_are_followed_from_scores_alone():
+    names = ("frequent classes x 2", "frequent classes / 2")
+    found = np.array([*benchmark.shifts(3, 2000, 2000, names).values()])
+    labelled, estimated, known, told, held = found.mean(axis=0)
+    assert estimated - labelled > 0.4 * (known - labelled) > 0
+    assert told > 0.5
+    assert held > 0.9
