@@ -19,7 +19,7 @@ MANIFEST = "run.json"
 # What a run writes into its folder.
 OURS = re.compile(
     r"stage\d+|(model|best)\.keras|(best|gapnet_pl)\.weights\.h5|thresholds\.json|validation_scores\.npz"
-    r"|(history|submission|predictions)\.csv|report\.html|learning_curves(_\d+)?\.png|(channels|thresholds)\.png"
+    r"|(history|submission|predictions|cells)\.csv|report\.html|learning_curves(_\d+)?\.png|(channels|thresholds|cells_\d+)\.png"
 )
 # A resumed training may be longer, and read its images from another place or in another way.
 MAY_CHANGE = {

@@ -185,4 +185,13 @@ def _partition_groups(
             # Where this is largest, the group lowers the sum of squared distances from the shares the most.
             part[group] = np.argmax((2 * missing - relative[group]) @ relative[group])
             missing[part[group]] -= relative[group]
+    # Few groups, each with classes of its own, may all lie nearest to one part: an empty one takes the cheapest.
+    for empty in np.flatnonzero(np.bincount(part, minlength=len(shares)) == 0):
+        givers = [group for group in order if (part == part[group]).sum() > 1]
+        if givers:
+            costs = [(missing[part[group]] - missing[empty] + relative[group]) @ relative[group] for group in givers]
+            group = givers[int(np.argmin(costs))]
+            missing[part[group]] += relative[group]
+            part[group] = empty
+            missing[empty] -= relative[group]
     return part

@@ -74,7 +74,8 @@ def plot_cells(
     pictures = [*shown.panels, shown.merge] if each_channel else [shown.merge]
     titles = [*shown.titles, "merge\n"] if each_channel else ["merge"]
     width = 3.4 if each_channel else 5.0
-    figure = new_figure((width * len(pictures), width + 0.5 + 0.3 * (title is not None) + 0.3 * (names is not None)))
+    columns, rows = _legend_size(list((names or {}).values()), width * len(pictures))
+    figure = new_figure((width * len(pictures), width + 0.5 + 0.3 * (title is not None) + 0.22 * rows))
     colours = [_colour(kind) for kind in kinds]
     for axes, picture, name in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures, titles, strict=True):
         axes.imshow(picture)
@@ -85,7 +86,7 @@ def plot_cells(
         patch = load("matplotlib.patches").Patch
         handles = [patch(facecolor=_colour(kind), edgecolor="black") for kind in names]
         legend = figure.legend(
-            handles, list(names.values()), loc="outside lower center", ncols=min(len(handles), 4), fontsize=8
+            handles, list(names.values()), loc="outside lower center", ncols=columns, fontsize=8, frameon=False
         )
         for text in legend.get_texts():
             text.set_parse_math(False)
@@ -130,3 +131,11 @@ def _legend(kinds: npt.NDArray[np.int64], class_names: Sequence[str] | None) -> 
 
 def _colour(kind: int) -> str:
     return _UNKNOWN if kind < 0 else _COLOURS[kind % len(_COLOURS)]
+
+
+def _legend_size(names: Sequence[str], width: float) -> tuple[int, int]:
+    """Columns and rows of a legend that is no wider than the figure, in inches."""
+    if not names:
+        return 1, 0
+    columns = max(1, min(4, len(names), int(width / (0.075 * max(map(len, names)) + 0.6))))
+    return columns, -(-len(names) // columns)

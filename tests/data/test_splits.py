@@ -95,3 +95,15 @@ def test_real_labels(real_data, seed):
     assert counts.min() >= 2
     test = stratified_split(labels, 0.2, seed=seed)[1]
     assert np.abs(labels[test].sum(axis=0) / (labels.sum(axis=0) * 0.2) - 1).mean() <= 0.03
+
+
+@pytest.mark.parametrize("num_groups", [3, 4, 8])
+def test_few_groups_with_classes_of_their_own_leave_no_part_empty(num_groups):
+    labels = np.repeat(np.eye(num_groups, dtype=int), 20, axis=0)
+    groups = np.repeat(np.arange(num_groups), 20)
+    for seed in range(10):
+        train, test = stratified_split(labels, test_size=0.25, groups=list(groups), seed=seed)
+        assert len(test) in (20, 40)
+        assert not set(groups[train]) & set(groups[test])
+    folds = stratified_folds(labels, num_groups, groups=list(groups))
+    assert [len(test) for _, test in folds] == [20] * num_groups
