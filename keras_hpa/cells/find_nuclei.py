@@ -11,7 +11,7 @@ from keras_hpa.cells.scikit_image import load
 WORKING_DIAMETER = 32.0
 """Pixels across a nucleus of the picture in which nuclei are looked for."""
 
-_LEVELS = 56
+_LEVELS = 40
 _SEARCH_SIDE = 512  # pixels: the diameter is estimated in a picture this large at most
 _SMALLEST_SEARCHED, _FINE_ENOUGH = 5.0, 12.0  # diameters in pixels of that picture
 
