@@ -67,6 +67,7 @@ from .layers import ChannelMixer as ChannelMixer
 from .layers import ImageStandardization as ImageStandardization
 from .layers import PercentileNormalization as PercentileNormalization
 from .layers import PixelSize as PixelSize
+from .layers import PoolBag as PoolBag
 from .layers import ScaleIntegers as ScaleIntegers
 from .layers import WarmUpBatchNormalization as WarmUpBatchNormalization
 from .losses import AsymmetricLoss as AsymmetricLoss

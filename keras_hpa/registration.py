@@ -17,6 +17,7 @@ _MODULES = (
     "layers.image_standardization",
     "layers.percentile_normalization",
     "layers.pixel_size",
+    "layers.pool_bag",
     "layers.scale_integers",
     "layers.warm_up_batch_normalization",
     "losses.asymmetric_loss",

@@ -3,6 +3,7 @@ from .gapnet_pl_preprocessing import GapNetPLPreprocessing as GapNetPLPreprocess
 from .image_standardization import ImageStandardization as ImageStandardization
 from .percentile_normalization import PercentileNormalization as PercentileNormalization
 from .pixel_size import PixelSize as PixelSize
+from .pool_bag import PoolBag as PoolBag
 from .scale_integers import ScaleIntegers as ScaleIntegers
 from .scale_integers import is_integer as is_integer
 from .warm_up_batch_normalization import WarmUpBatchNormalization as WarmUpBatchNormalization
