@@ -16,6 +16,7 @@ from . import metrics as metrics
 from . import models as models
 from . import plots as plots
 from . import report as report
+from . import subcell as subcell
 from . import synthetic_atlas as synthetic_atlas
 from . import thresholds as thresholds
 from .callbacks import CrossFittedMacroF1 as CrossFittedMacroF1

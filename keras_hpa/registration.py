@@ -13,8 +13,10 @@ from typing import Any
 
 _MODULES = (
     "layers.channel_mixer",
+    "layers.class_token_and_positions",
     "layers.gapnet_pl_preprocessing",
     "layers.image_standardization",
+    "layers.min_max_normalization",
     "layers.percentile_normalization",
     "layers.pixel_size",
     "layers.pool_bag",

@@ -25,6 +25,7 @@ _ROOMS = (
     "graphs",
     "models",
     "gapnet_pl",
+    "subcell",
     "losses",
     "metrics",
     "thresholds",

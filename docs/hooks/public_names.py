@@ -18,6 +18,7 @@ ROOMS = {
     "graphs": "Rebuilding models",
     "models": "Models",
     "gapnet_pl": "GapNet-PL",
+    "subcell": "SubCell",
     "losses": "Losses",
     "metrics": "Metrics",
     "thresholds": "From scores to decisions",
@@ -29,7 +30,18 @@ ROOMS = {
     "report": "Reports",
     "export": "Export",
 }
-_PAGES_OF_MODULES = {"atlas", "cells", "evaluation", "export", "f_beta", "gapnet_pl", "plots", "report", "thresholds"}
+_PAGES_OF_MODULES = {
+    "atlas",
+    "cells",
+    "evaluation",
+    "export",
+    "f_beta",
+    "gapnet_pl",
+    "plots",
+    "report",
+    "subcell",
+    "thresholds",
+}
 
 
 @dataclass(frozen=True)

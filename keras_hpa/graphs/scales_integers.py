@@ -5,9 +5,9 @@ import numpy as np
 
 from keras_hpa.graphs.inflate_channels import PIXELWISE
 from keras_hpa.graphs.model_graph import is_functional, trace
-from keras_hpa.layers import GapNetPLPreprocessing, ImageStandardization, PercentileNormalization
+from keras_hpa.layers import GapNetPLPreprocessing, ImageStandardization, MinMaxNormalization, PercentileNormalization
 
-_ANY_SCALE = (GapNetPLPreprocessing, ImageStandardization, PercentileNormalization)
+_ANY_SCALE = (GapNetPLPreprocessing, ImageStandardization, MinMaxNormalization, PercentileNormalization)
 
 
 def scales_integers(model: keras.Model) -> bool:

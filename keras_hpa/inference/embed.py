@@ -34,8 +34,9 @@ def embed(
         model: a functional or sequential model of one image.
         sequence: what to read, at which size and type, and how many images at a time.
         layer: the name of a layer, `"backbone/top_conv"` in a nested model. Unless given: `taps`, where the model has
-            it, as every `GapNet` does, whose pooled features of all depths transfer best; otherwise what goes into the
-            last dense layer. Feature maps, and the tokens of a transformer, are averaged over their positions.
+            it, as every `GapNet` does, whose pooled features of all depths transfer best, or `embedding`, as `SubCell`
+            does; otherwise what goes into the last dense layer. Feature maps, and the tokens of a transformer, are
+            averaged over their positions.
         transforms: the ways in which the network sees an image, as for `predict_scores`; `"dihedral"` averages over all
             eight symmetries.
         tile_overlap: cuts large images into tiles, as for `predict_scores`.
@@ -114,7 +115,7 @@ def embedding_model(model: keras.Model, layer: str | None = None) -> keras.Model
 
 def _default_features(calls: list[Call]) -> keras.KerasTensor:
     for call in calls:
-        if call.path.rpartition("/")[2] == "taps":
+        if call.path.rpartition("/")[2] in ("taps", "embedding"):
             return call.outputs[0]
     dense = [call for call in calls if isinstance(call.layer, keras.layers.Dense)]
     if not dense:

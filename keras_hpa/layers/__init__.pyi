@@ -1,6 +1,8 @@
 from .channel_mixer import ChannelMixer as ChannelMixer
+from .class_token_and_positions import ClassTokenAndPositions as ClassTokenAndPositions
 from .gapnet_pl_preprocessing import GapNetPLPreprocessing as GapNetPLPreprocessing
 from .image_standardization import ImageStandardization as ImageStandardization
+from .min_max_normalization import MinMaxNormalization as MinMaxNormalization
 from .percentile_normalization import PercentileNormalization as PercentileNormalization
 from .pixel_size import PixelSize as PixelSize
 from .pool_bag import PoolBag as PoolBag
