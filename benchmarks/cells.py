@@ -53,7 +53,7 @@ def main() -> None:
     row("drawings, whole cells", [(result[4], *result[1:4]) for result in results])
 
 
-def scored(image: np.ndarray, nuclei: np.ndarray, cells: np.ndarray | None = None, **stains) -> tuple[float, ...]:
+def scored(image: np.ndarray, nuclei: np.ndarray, cells: np.ndarray | None = None, /, **stains) -> tuple[float, ...]:
     """F1 of the nuclei, seconds, processor's seconds, megapixels, F1 of the cells."""
     start, processor = time.perf_counter(), time.process_time()
     found_nuclei, found_cells = split_cells(image, **stains)
