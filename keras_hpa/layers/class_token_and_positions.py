@@ -30,8 +30,8 @@ class ClassTokenAndPositions(keras.layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> ClassTokenAndPositions((2, 2))(np.zeros((1, 3, 4, 8), "float32")).shape[1:]
-        (13, 8)
+        >>> tuple(ClassTokenAndPositions((2, 2))(np.zeros((1, 3, 4, 8), "float32")).shape)
+        (1, 13, 8)
 
     References:
         Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021. The interpolation is Torch's `bicubic` with
