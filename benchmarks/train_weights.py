@@ -1,4 +1,4 @@
-"""Trains the weights that the package brings, `GapNet(weights="drawn")`, on drawings alone.
+"""Trains GapNet on drawings alone. What it gave so far is not good enough to come with the package.
 
     python benchmarks/train_weights.py --output run                  hours on two cores; the same command goes on
     python benchmarks/train_weights.py --output run --steps 600      a trial, to compare ingredients

@@ -1,7 +1,7 @@
 """What weights know of real cells: a linear probe on HEp-2 cells and the AUC on the real fields of the atlas.
 
-    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py                       the weights in the package
-    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py run.weights.h5 ...    those of other trainings
+    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py                       random weights, ImageNet's, GapNet-PL's
+    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py run.weights.h5 ...    those of trainings beside them
     ... --fields-only, --probe-only
 
 The probe: features are frozen, 10, 40 or 200 cells of each of six patterns are learnt by a logistic regression, and
@@ -139,12 +139,12 @@ def _scaled(images: np.ndarray) -> np.ndarray:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", nargs="*", help="weights files of GapNet; else those of the package")
+    parser.add_argument("weights", nargs="*", help="weights files of GapNet")
     parser.add_argument("--probe-only", action="store_true")
     parser.add_argument("--fields-only", action="store_true")
     args = parser.parse_args(argv)
     root = Path(os.environ["KERAS_HPA_DATA"])
-    models = {name: load(name) for name in args.weights or [None]}
+    models = {name: load(name) for name in args.weights}
     random = load(None)
 
     if not args.fields_only:
