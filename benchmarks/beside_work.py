@@ -64,7 +64,8 @@ def processor_seconds() -> float:
 
 def workers_memory() -> int:
     """Anonymous memory of the largest of the worker processes, in MB: that of batches is shared."""
-    statuses = [Path("/proc", pid, "status").read_text() for pid in children()]
+    workers = [pid for pid in children() if b"worker_process" in Path("/proc", pid, "cmdline").read_bytes()]
+    statuses = [Path("/proc", pid, "status").read_text() for pid in workers]
     return max(int(status.partition("RssAnon:")[2].split()[0]) for status in statuses) // 1024
 
 
