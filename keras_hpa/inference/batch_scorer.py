@@ -66,8 +66,11 @@ class BatchScorer:
         scores = []
         for begin in range(0, len(places), length):
             chunk = places[begin : begin + length]
-            padded = chunk + chunk[-1:] * (length - len(chunk))
-            batch = np.stack([images[n, top : top + height, left : left + width] for n, top, left in padded])
+            if images.shape[1:3] == (height, width) and len(chunk) == length:
+                batch = images[begin : begin + length]  # whole images as they are, without a copy
+            else:
+                padded = chunk + chunk[-1:] * (length - len(chunk))
+                batch = np.stack([images[n, top : top + height, left : left + width] for n, top, left in padded])
             scores.append(self._reduced(batch)[: len(chunk)])
         per_tile = np.concatenate(scores).reshape(len(images), len(tops) * len(lefts), -1)
         return REDUCTIONS[self.tile_reduce](per_tile, axis=1).astype(np.float32)
