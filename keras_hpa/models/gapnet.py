@@ -157,22 +157,18 @@ def GapNet(
         )
     features = _features(x, options, batch_norm_momentum, pooling)
 
-    def finish(num_classes: int, start: Any) -> keras.Model:
+    def classify(num_classes: int) -> Any:
         logits = keras.layers.Dense(int(num_classes), name="logits", **_initializer(options))(features)
         # Probabilities stay in single precision whatever the rest computes in.
-        outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(logits)
-        return keras.Model(start, outputs, name=name)
+        return keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(logits)
 
-    model = finish(num_classes, inputs)
+    outputs = classify(num_classes)
     if weights is not None:
-        # Models made of the same features share their layers: one that has other logits loads all the rest. What
-        # arranges channels is not in a file.
-        same = weights_num_classes in (None, num_classes) and channels is None
-        loaded = model if same else finish(weights_num_classes or num_classes, known)
+        # Models of the same layers share them: one without what arranges channels, with other logits maybe, loads them.
+        same = weights_num_classes in (None, num_classes)
+        loaded = keras.Model(known, outputs if same else classify(weights_num_classes or num_classes))
         _load(loaded, published.find() if published else weights, variant)
-        if loaded is not model and loaded.output_shape == model.output_shape:
-            model.get_layer("logits").set_weights(loaded.get_layer("logits").get_weights())
-    return model
+    return keras.Model(inputs, outputs, name=name)
 
 
 def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooling: str) -> Any:

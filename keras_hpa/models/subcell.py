@@ -112,13 +112,14 @@ def SubCell(
     x = PixelSize(0.08, name="pixel_size")(inputs)
     if matrix is not None:
         x = ChannelMixer(matrix, trainable=False, name="channels")(x)
+    known = x
     x = MinMaxNormalization(name="min_max")(x)
     embedding = _pool(vision_transformer(x, SIZE))
 
     count = num_classifiers(channels, variant)
     hidden = [_classifier_features(embedding, f"classifier{number}") for number in range(1, count + 1)]
 
-    def finish(num_classes: int) -> keras.Model:
+    def classify(num_classes: int) -> Any:
         activation = "sigmoid" if combine == "sigmoid_mean" else "softmax"
         # Probabilities stay in single precision whatever the rest computes in.
         each = [
@@ -127,15 +128,14 @@ def SubCell(
             )(keras.layers.Dense(int(num_classes), name=f"classifier{number}_logits")(features))
             for number, features in enumerate(hidden, start=1)
         ]
-        outputs = each[0] if count == 1 else keras.layers.Average(dtype="float32", name="probabilities")(each)
-        return keras.Model(inputs, outputs, name=name)
+        return each[0] if count == 1 else keras.layers.Average(dtype="float32", name="probabilities")(each)
 
-    model = finish(num_classes)
+    outputs = classify(num_classes)
     if weights is not None:
-        # Models made of the same features share their layers: one that has other logits loads all the rest.
-        loaded = model if weights_num_classes == num_classes else finish(weights_num_classes)
+        # Models of the same layers share them: one without what arranges channels, with other logits maybe, loads them.
+        loaded = keras.Model(known, outputs if weights_num_classes == num_classes else classify(weights_num_classes))
         load_weights(loaded, weights, "None or a weights file of the same network, as `convert_subcell` writes it")
-    return model
+    return keras.Model(inputs, outputs, name=name)
 
 
 def num_classifiers(channels: str, variant: str) -> int:

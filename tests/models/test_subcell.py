@@ -214,3 +214,27 @@ def test_attention_of_what_is_no_subcell():
         attention_model(keras_hpa.GapNet((32, 32, 4), 3))
     with pytest.raises(ValueError, match=r"`model` must have a known image size\. Received: \(None, None, None, 4\)"):
         attention_model(SubCell(image_size=None))
+
+
+@pytest.mark.parametrize("num_classes", [31, 5])
+def test_weights_are_loaded_whatever_channels_the_images_have(tmp_path, num_classes):
+    original = original_model()
+    original.save_weights(tmp_path / "subcell.weights.h5")
+    channels = ["green", "phase", "blue", "yellow", "red"]
+    model = SubCell(
+        "rybg", num_classes, image_size=32, weights=tmp_path / "subcell.weights.h5", image_channels=channels
+    )
+    images = ORIGINAL["32x32:images"].astype("float32")
+    arranged = np.stack([images[..., 3], 0 * images[..., 0], images[..., 2], images[..., 1], images[..., 0]], -1)
+    features = [keras.Model(one.inputs[0], one.get_layer("embedding").output) for one in (original, model)]
+    expected, embedding = features[0].predict(images, verbose=0), features[1].predict(arranged, verbose=0)
+    np.testing.assert_allclose(embedding, expected, atol=1e-5)
+    assert model.output_shape == (None, num_classes)
+
+
+def test_saved_and_loaded(tmp_path):
+    model = original_model(image_channels=["red", "yellow", "blue", "green"])
+    model.save(tmp_path / "subcell.keras")
+    images = ORIGINAL["32x32:images"].astype("float32")
+    loaded = keras.saving.load_model(tmp_path / "subcell.keras")
+    np.testing.assert_allclose(loaded.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-6)
