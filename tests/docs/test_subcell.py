@@ -6,6 +6,7 @@ import pytest
 
 import keras_hpa
 from keras_hpa.models.vision_transformer import TransformerSize
+from tests.models.test_subcell import ORIGINAL, states
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +60,21 @@ def test_the_page(monkeypatch):
         model.fit(crops.batches(batch_size=8, shuffle=True), epochs=5)
     # --8<-- [end:own]
     assert model.output_shape == (None, 28)
+
+
+def test_convert():
+    torch = pytest.importorskip("torch")
+    for name, state in zip(("encoder", "classifier_s0", "classifier_s1"), states(), strict=True):
+        torch.save({key: torch.from_numpy(value) for key, value in state.items()}, f"{name}.pth")
+    # --8<-- [start:convert]
+    keras_hpa.subcell.convert_subcell(
+        "encoder.pth",
+        ["classifier_s0.pth", "classifier_s1.pth"],
+        "subcell.weights.h5",
+        channels="rybg",
+        variant="mae_contrast_supcon",
+    )
+    # --8<-- [end:convert]
+    model = keras_hpa.models.SubCell("rybg", image_size=32, weights="subcell.weights.h5")
+    images, expected = ORIGINAL["32x32:images"].astype("float32"), ORIGINAL["32x32:probabilities"]
+    np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-5)
