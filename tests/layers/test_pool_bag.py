@@ -81,13 +81,8 @@ def test_trained_weights_do_not_depend_on_empty_places(pooling):
 @pytest.mark.parametrize("pooling", ["log_mean_exp", "attention"])
 def test_saves_loads_and_trains(pooling, tmp_path):
     inputs = np.random.default_rng(4).random((4, 3, 2)).astype("float32")
-    if pooling == "attention":
-        keras.utils.set_random_seed(0)
-        layer = PoolBag(pooling)
-        assert layer(inputs).shape == (4, 2)
-        assert len(layer.trainable_weights) == 3
-    else:
-        check_layer(PoolBag, {"pooling": pooling}, inputs, tmp_path)
+    keras.utils.set_random_seed(0)
+    check_layer(PoolBag, {"pooling": pooling}, inputs, tmp_path)
 
 
 def test_arguments_survive_json():
