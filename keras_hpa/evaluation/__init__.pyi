@@ -4,6 +4,7 @@ from .comparison import Comparison as Comparison
 from .comparison import Verdict as Verdict
 from .evaluate import evaluate as evaluate
 from .evaluation_table import EvaluationTable as EvaluationTable
+from .instance_average_precision import instance_average_precision as instance_average_precision
 from .price_of_channels import ChannelPrices as ChannelPrices
 from .price_of_channels import price_of_channels as price_of_channels
 from .probe_scores import probe_scores as probe_scores
@@ -20,6 +21,7 @@ __all__ = [
     "check_split",
     "compare",
     "evaluate",
+    "instance_average_precision",
     "price_of_channels",
     "probe_scores",
 ]
