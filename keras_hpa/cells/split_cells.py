@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from keras_hpa.cells.component_tree import Labels, Picture
 from keras_hpa.cells.find_nuclei import estimate_diameter, find_nuclei, noise_of, reduce, working_scale
@@ -137,10 +138,25 @@ def _enlarge(labels: Labels, shape: tuple[int, int]) -> Labels:
 
 
 def _agreeing(nuclei: Labels, cells: Labels) -> tuple[Labels, Labels]:
-    """Numbers both alike and without gaps, every nucleus inside its cell."""
+    """Numbers both alike and without gaps, each in one piece, every nucleus inside its cell."""
+    nuclei = _in_one_piece(nuclei, nuclei)
     cells = np.where(nuclei > 0, nuclei, cells)
+    cells = _in_one_piece(cells, nuclei)
     numbers, first = np.unique(nuclei, return_index=True)
     there = numbers > 0
     order = np.zeros(int(cells.max()) + 1, np.int32)
     order[numbers[there][np.argsort(first[there])]] = np.arange(1, there.sum() + 1)
     return order[nuclei], order[cells]
+
+
+def _in_one_piece(labels: Labels, kept: Labels) -> Labels:
+    """Leaves of each label the piece that has most pixels of the same label in `kept`."""
+    whole = labels.copy()
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is not None:
+            own = labels[box] == number
+            numbered, num_pieces = ndimage.label(own, np.ones((3, 3)))
+            if num_pieces > 1:
+                sizes = np.bincount(numbered[own & (kept[box] == number)], minlength=num_pieces + 1)
+                whole[box][own & (numbered != np.argmax(sizes[1:]) + 1)] = 0
+    return whole

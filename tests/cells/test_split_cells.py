@@ -3,6 +3,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from keras_hpa import SyntheticAtlas
 from keras_hpa.cells import split_cells
@@ -185,3 +186,15 @@ def test_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage.feature", None)
     with pytest.raises(ImportError, match=r"keras-hpa\[cells\]"):
         split_cells(picture[..., None], nuclei=0)
+
+
+def test_every_nucleus_and_cell_is_one_piece_and_the_nucleus_lies_inside():
+    rng = np.random.default_rng(11)
+    image = SyntheticAtlas(1, image_size=512, seed=11).read(0) * rng.uniform(0.2, 1)
+    noisy = np.clip(image + rng.normal(0, 20, image.shape), 0, 255).astype("uint8")
+    nuclei, cells = split_cells(noisy, nuclei=2, bodies=(0, 3))
+    assert nuclei.any()
+    for labels in (nuclei, cells):
+        for number in range(1, labels.max() + 1):
+            assert ndimage.label(labels == number, np.ones((3, 3)))[1] == 1
+    np.testing.assert_array_equal(cells[nuclei > 0], nuclei[nuclei > 0])
