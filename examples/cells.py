@@ -76,8 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     scores = keras_hpa.predict_scores(model, validated)
     calibrator = keras_hpa.ThresholdCalibrator(class_names=crops.class_names).fit(scores, validation.labels)
     keras_hpa.write_predictions(run.folder / "cells.csv", validation, scores, calibrator)
-    table = keras_hpa.cells.cell_table(validation, scores, calibrator, border_weight=0.8, negative="Negative")
-    draw_fields(run, crops, table, scores)
+    draw_fields(run, crops, validation, scores)
     run.write_results(
         "The cells of fields",
         model,
@@ -109,19 +108,20 @@ def find_cells(image: np.ndarray) -> np.ndarray:
 
 
 def draw_fields(
-    run: training_run.TrainingRun, crops: keras_hpa.cells.CellCrops, table: object, scores: np.ndarray
+    run: training_run.TrainingRun,
+    crops: keras_hpa.cells.CellCrops,
+    scored: keras_hpa.Samples,
+    scores: np.ndarray,
 ) -> None:
-    """The first fields of a table, each cell outlined in the colour of the class that scores highest."""
+    """The first fields that were scored, each cell outlined in the colour of the class that scores highest."""
     best = scores.argmax(axis=1)
-    for number, field in enumerate(dict.fromkeys(table["field"][: 50 * PICTURES]), start=1):
-        if number > PICTURES:
-            return
+    for number, field in enumerate(list(dict.fromkeys(scored.metadata["field"]))[:PICTURES], start=1):
         labels = crops.label_image(field)
-        own = np.flatnonzero(table["field"] == field)
+        own = np.flatnonzero(np.array(scored.metadata["field"]) == field)
         shown = sorted(set(best[own]))
         classes = np.full(labels.max(initial=0), -1)
         for row in own:
-            classes[table["cell"][row] - 1] = shown.index(best[row])
+            classes[scored.metadata["cell"][row] - 1] = shown.index(best[row])
         names = [crops.class_names[one] for one in shown]
         image = crops.fields.read(crops.fields.ids.index(field))
         figure = keras_hpa.plots.plot_cells(

@@ -11,6 +11,7 @@ from keras import ops
 from keras_hpa.f_beta import check_zero_division, f_beta
 from keras_hpa.floats import as_floats, round_up
 from keras_hpa.losses import label_weights
+from keras_hpa.metrics.class_mean import class_mean
 
 _Average = Literal["macro", "micro", "weighted"]
 
@@ -142,14 +143,8 @@ class MacroF1(keras.metrics.Metric):
             return ops.convert_to_tensor(self.zero_division, self._count_dtype)
         if self.average == "micro":
             return self._f1(ops.sum(self.counts, axis=-1))
-        f1 = self._f1(self.counts)
-        weights = ops.convert_to_tensor(self.counts[2]) if self.average == "weighted" else ops.ones_like(f1)
-        defined = ops.logical_not(ops.isnan(f1))
-        weights = ops.where(defined, weights, 0)
-        # As scikit-learn has it: where nothing is present, no class outweighs another.
-        weights = ops.where(ops.sum(weights) > 0, weights, ops.cast(defined, weights.dtype))
-        mean = ops.sum(weights * ops.where(defined, f1, 0)) / ops.sum(weights)
-        return ops.where(ops.any(ops.isnan(self.counts)), math.nan, mean)
+        counts = ops.convert_to_tensor(self.counts)
+        return class_mean(self._f1(counts), counts[2], counts, is_weighted=self.average == "weighted")
 
     def get_config(self) -> dict[str, Any]:
         return {

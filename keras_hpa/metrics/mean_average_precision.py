@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_hpa.f_beta import check_zero_division
 from keras_hpa.losses import label_weights
+from keras_hpa.metrics.class_mean import class_mean
 
 _Average = Literal["macro", "micro", "weighted"]
 _LARGEST_LOGIT = 17.0  # float32 has no probability between 1 and that of a logit of 16.6
@@ -162,13 +163,7 @@ class MeanAveragePrecision(keras.metrics.Metric):
         if self.average == "micro":
             counts = ops.sum(counts, axis=1, keepdims=True)
         precision = self._per_class(counts, within_bins)
-        weights = ops.sum(counts[1], axis=-1) if self.average == "weighted" else ops.ones_like(precision)
-        defined = ops.logical_not(ops.isnan(precision))
-        weights = ops.where(defined, weights, 0)
-        # Where nothing is present, no class outweighs another.
-        weights = ops.where(ops.sum(weights) > 0, weights, ops.cast(defined, weights.dtype))
-        mean = ops.sum(weights * ops.where(defined, precision, 0)) / ops.sum(weights)
-        return ops.where(ops.any(ops.isnan(counts)), math.nan, mean)
+        return class_mean(precision, ops.sum(counts[1], axis=-1), counts, is_weighted=self.average == "weighted")
 
     def _per_class(self, counts: Any, within_bins: Any) -> Any:
         counts = ops.flip(ops.convert_to_tensor(counts), axis=-1)  # the highest score first

@@ -25,8 +25,8 @@ def arrange_channels(x: Any, channels: Sequence[str | None] | Mapping[str, str] 
         if weights is not None and x.shape[-1] != len(CHANNELS):
             raise ValueError(
                 f"`channels` must say which stain each channel shows, since weights={weights!r} know "
-                f"{_listed(CHANNEL_STAINS.values())}; for instance {_example(x.shape[-1])}. Received: None, for images "
-                f"of {x.shape[-1]} channels"
+                f"{', '.join(CHANNEL_STAINS.values())}; for instance {_example(x.shape[-1])}. "
+                f"Received: None, for images of {x.shape[-1]} channels"
             )
         return x
     if weights is None:
@@ -49,10 +49,6 @@ def arrange_channels(x: Any, channels: Sequence[str | None] | Mapping[str, str] 
         if name is not None:
             matrix[row, CHANNELS.index(name)] = 1
     return ChannelMixer(matrix, name="channels")(x)
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(names)
 
 
 def _example(num_channels: int) -> str:

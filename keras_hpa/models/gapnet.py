@@ -147,7 +147,7 @@ def GapNet(
         raise ValueError(f'`preprocessing` must be "default", a layer or None. Received: {preprocessing!r}')
 
     inputs, x = image_input(input_shape, input_dtype, max_value)
-    known = arrange_channels(x, channels, os.fspath(weights) if published and weights else None)
+    known = arrange_channels(x, channels, str(weights) if published else None)
     x = known if preprocessing is None else preprocessing(known)
     smallest = smallest_size(options)
     if any(size is not None and size < smallest for size in x.shape[1:3]):
