@@ -39,7 +39,7 @@ class BatchScorer:
         self.transforms = transforms
         self.reduce = reduce
         self.tile_overlap = tile_overlap
-        self.input_size = _input_size(models)
+        self.input_size = input_size(models)
         self.tile_size = tile_size
         if tile_overlap is not None and tile_size is None:
             if None in self.input_size:
@@ -103,7 +103,7 @@ class BatchScorer:
         return np.ascontiguousarray(view)
 
     def _predict(self, model: keras.Model, images: npt.NDArray) -> npt.NDArray[np.float64]:
-        expected, given = _input_dtype(model), images.dtype.name  # Keras would cast without a warning
+        expected, given = input_dtype(model), images.dtype.name  # Keras would cast without a warning
         if expected and is_integer(expected) and given != expected:
             raise ValueError(
                 f"`sequence` must give the {expected} images that model {model.name!r} takes: dtype='source'. "
@@ -128,7 +128,7 @@ class BatchScorer:
         return np.asarray(scores).astype(np.float64)
 
 
-def _input_size(models: list[keras.Model]) -> tuple[int | None, int | None]:
+def input_size(models: list[keras.Model]) -> tuple[int | None, int | None]:
     """The height and width that all models take; `None` is any."""
     shapes = [getattr(model, "input_shape", None) for model in models]
     sizes: list[int | None] = []
@@ -140,7 +140,7 @@ def _input_size(models: list[keras.Model]) -> tuple[int | None, int | None]:
     return sizes[0], sizes[1]
 
 
-def _input_dtype(model: keras.Model) -> str | None:
+def input_dtype(model: keras.Model) -> str | None:
     try:
         (only,) = model.inputs
     except (AttributeError, TypeError, ValueError):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data import MultiChannelSequence
+from keras_hpa.data import MultiChannelSequence, Source
 from keras_hpa.graphs import Call, is_functional, replay, trace
 from keras_hpa.inference.predict_scores import predict_scores
 from keras_hpa.inference.transforms import Transform
@@ -16,7 +16,7 @@ from keras_hpa.inference.transforms import Transform
 
 def embed(
     model: keras.Model,
-    sequence: MultiChannelSequence,
+    sequence: MultiChannelSequence | Source,
     layer: str | None = None,
     *,
     transforms: str | Sequence[Transform] | None = None,
@@ -25,14 +25,15 @@ def embed(
     path: str | os.PathLike[str] | None = None,
     verbose: int | str = "auto",
 ) -> npt.NDArray[np.float32]:
-    """Computes the embedding of all samples of a sequence: the features that a layer gives, in the order of its source.
+    """Computes the embedding of all samples: the features that a layer gives, in the order of their source.
 
     Everything that [`predict_scores`](predict_scores.md) does for scores it does here: every image is read once,
     symmetries and tiles are averaged, and after an interruption the same call goes on where it ended.
 
     Args:
         model: a functional or sequential model of one image.
-        sequence: what to read, at which size and type, and how many images at a time.
+        sequence: what to read, at which size and type, and how many images at a time; or `Samples`, which are read as
+            the model takes them, as for `predict_scores`.
         layer: the name of a layer, `"backbone/top_conv"` in a nested model. Unless given: `taps`, where the model has
             it, as every `GapNet` does, whose pooled features of all depths transfer best, or `embedding`, as `SubCell`
             does; otherwise what goes into the last dense layer. Feature maps, and the tokens of a transformer, are
@@ -48,7 +49,8 @@ def embed(
         A float32 array of shape `(num_samples, num_features)`.
 
     Raises:
-        TypeError: if `model` is not a functional or sequential model of one image, or `sequence` no sequence.
+        TypeError: if `model` is not a functional or sequential model of one image, or `sequence` neither a sequence
+            nor a source.
         ValueError: if the model has no such layer, its output is no features of an image, or an argument is not as
             described for `predict_scores`.
 
@@ -56,7 +58,7 @@ def embed(
         >>> import keras_hpa
         >>> samples = keras_hpa.SyntheticAtlas(5, image_size=64).samples
         >>> model = keras_hpa.GapNet((64, 64, 4), 28)
-        >>> embed(model, samples.batches(batch_size=5), verbose=0).shape
+        >>> embed(model, samples, verbose=0).shape
         (5, 224)
         >>> embed(model, samples.batches(batch_size=5), "head_dense2", verbose=0).shape
         (5, 256)

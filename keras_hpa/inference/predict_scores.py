@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_hpa.data import MultiChannelSequence
+from keras_hpa.data import MultiChannelSequence, Source
 from keras_hpa.files import hold
-from keras_hpa.inference.batch_scorer import REDUCTIONS, BatchScorer
+from keras_hpa.inference.batch_scorer import REDUCTIONS, BatchScorer, input_dtype, input_size
 from keras_hpa.inference.model_scale import warn_of_scale
 from keras_hpa.inference.score_folder import ScoreFolder, image_digests, weights_digest
 from keras_hpa.inference.transforms import Transform, resolve_transforms, transform_name
@@ -19,7 +19,7 @@ from keras_hpa.inference.transforms import Transform, resolve_transforms, transf
 
 def predict_scores(
     model: keras.Model | Sequence[keras.Model],
-    sequence: MultiChannelSequence,
+    sequence: MultiChannelSequence | Source,
     transforms: str | Sequence[Transform] | None = None,
     reduce: str = "mean",
     *,
@@ -29,7 +29,7 @@ def predict_scores(
     path: str | os.PathLike[str] | None = None,
     verbose: int | str = "auto",
 ) -> npt.NDArray[np.float32]:
-    """Predicts the scores of all samples of a sequence, in the order of its source.
+    """Predicts the scores of all samples, in the order of their source.
 
     Each image is read once. With `transforms` the network sees it in several orientations, and with several models,
     such as those of the folds, several networks see it; the scores are averaged. A cell has no preferred orientation on
@@ -46,7 +46,8 @@ def predict_scores(
         sequence: what to read, at which size and type, and how many images at a time. Its labels, `shuffle` and epochs
             do not matter: every sample is read once, in order. A model that takes integers needs images of that type
             (`dtype="source"`), and a model that takes floats needs floats, unless it scales integers itself by a
-            `Rescaling` such as 1/255.
+            `Rescaling` such as 1/255. `Samples`, or any source, are read 32 at a time, at the size and type of the
+            model's input; at their own size where there are tiles.
         transforms: `None` takes images as they are; `"dihedral"` in all eight symmetries of the square; or a list, each
             entry the number of a symmetry as in `apply_symmetry` or a callable. A callable is given a batch of images
             `(batch, height, width, channels)`, a NumPy array that it must not change, and returns one with as many
@@ -87,7 +88,7 @@ def predict_scores(
         (5, 28)
     """
     models = _check_models(model)
-    _check_sequence(sequence)
+    sequence = _check_sequence(sequence, models, resize=tile_overlap is None)
     for argument, value, choices in (("reduce", reduce, REDUCTIONS), ("tile_reduce", tile_reduce, ("mean", "max"))):
         if value not in choices:
             raise ValueError(f"`{argument}` must be one of {list(choices)}. Received: {value!r}")
@@ -191,11 +192,18 @@ def _check_models(model: Any) -> list[keras.Model]:
     return models
 
 
-def _check_sequence(sequence: Any) -> None:
+def _check_sequence(sequence: Any, models: list[keras.Model], resize: bool) -> MultiChannelSequence:
+    if isinstance(sequence, Source):
+        height, width = input_size(models) if resize else (None, None)
+        return MultiChannelSequence(
+            sequence,
+            image_size=(height, width) if height and width else None,
+            dtype="source" if "int" in (input_dtype(models[0]) or "") else "float32",
+        )
     if not isinstance(sequence, MultiChannelSequence):
         raise TypeError(
-            "`sequence` must be a MultiChannelSequence; arrays become one by ArraySource. "
-            f"Received: {type(sequence).__name__}"
+            "`sequence` must be Samples, another source or a MultiChannelSequence; arrays become a source by "
+            f"ArraySource. Received: {type(sequence).__name__}"
         )
     for name in ("augment", "sampler", "shard"):
         if getattr(sequence, name) is not None:
@@ -203,6 +211,7 @@ def _check_sequence(sequence: Any) -> None:
                 f"`sequence` must read every sample once and as it is; make one without `{name}`. "
                 f"Received: {name}={getattr(sequence, name)!r}"
             )
+    return sequence
 
 
 def _check_overlap(tile_overlap: float | None) -> float | None:

@@ -75,25 +75,27 @@ def draw_pattern(cells: Compartments, class_id: int) -> Array:
     return np.asarray(_PATTERNS[name](cells, cells.rng(name)), np.float32)
 
 
-def draw_protein(cells: Compartments, class_ids: Sequence[int]) -> Array:
+def draw_protein(cells: Compartments, class_ids: Sequence[int], antibody: np.random.Generator | None = None) -> Array:
     """The protein of a sample: one class at full strength, the others weaker, and what is dissolved around them.
 
     Args:
         cells: the compartments.
         class_ids: the sample's classes.
+        antibody: decides the proportions, and how much cells differ; `None`: the scene does.
     """
     rng = cells.rng("protein")
-    weights = np.where(np.arange(len(class_ids)) == 0, 1.0, rng.uniform(0.4, 1.0, len(class_ids)))
-    nucleus, cytosol = rng.uniform(0.0, 0.03), rng.uniform(0.01, 0.1)
+    mixture = antibody or rng
+    weights = np.where(np.arange(len(class_ids)) == 0, 1.0, mixture.uniform(0.4, 1.0, len(class_ids)))
+    nucleus, cytosol = mixture.uniform(0.0, 0.03), mixture.uniform(0.01, 0.1)
     total = np.zeros(cells.shape, np.float32)
-    for class_id, weight in zip(rng.permutation(class_ids), weights, strict=True):
+    for class_id, weight in zip(mixture.permutation(class_ids), weights, strict=True):
         name = atlas.CLASS_NAMES[class_id]
         total += weight * _GAIN.get(name, 1.0) * draw_pattern(cells, int(class_id))
         pool = _POOL.get(name, (0.0, 0.0))
-        nucleus += weight * pool[0] * rng.uniform(0.4, 1.2)
-        cytosol += weight * pool[1] * rng.uniform(0.4, 1.2)
+        nucleus += weight * pool[0] * mixture.uniform(0.4, 1.2)
+        cytosol += weight * pool[1] * mixture.uniform(0.4, 1.2)
     dissolved = cells.thickness * (cytosol * cells.cytoplasm + nucleus * cells.nucleus * (1 - 0.6 * cells.nucleoli))
     total += dissolved * np.clip(1 + 0.35 * cells.texture("fine", rng), 0, None)
-    uneven = rng.choice([0.15, 0.25, 0.5])
+    uneven = mixture.choice([0.15, 0.25, 0.5])
     levels = np.exp(uneven * np.clip(rng.standard_normal(len(cells.scene.phase)), -2, 1.5)) * cells.uptake**0.6
     return total * (0.15 + 0.85 * cells.per_cell(levels / levels.max(), blur=0.6)) * np.float32(levels.max() ** 0.7)

@@ -122,14 +122,15 @@ class Scene:
         return self.bend(self.center[cells] + radius[..., None] * np.stack([np.cos(theta), np.sin(theta)], -1))
 
 
-def make_scene(rng: np.random.Generator, divisions: tuple[int, int]) -> Scene:
+def make_scene(rng: np.random.Generator, divisions: tuple[int, int], line: CellLine | None = None) -> Scene:
     """Draws a field of cells.
 
     Args:
         rng: decides everything.
         divisions: how many cells are in metaphase and how many pairs in cytokinesis.
+        line: the cell line; `None` for any.
     """
-    line = CELL_LINES[rng.integers(len(CELL_LINES))]
+    line = line or CELL_LINES[rng.integers(len(CELL_LINES))]
     center = _scatter(rng, line)
     phase, axis, center, partner = _divide(rng, center, divisions)
     count = len(center)

@@ -14,7 +14,7 @@ from keras_hpa.synthetic_atlas.label_sets import BALANCES, draw_labels
 from keras_hpa.synthetic_atlas.layouts import write_layout
 from keras_hpa.synthetic_atlas.microscope import take_picture
 from keras_hpa.synthetic_atlas.protein import draw_pattern, draw_protein
-from keras_hpa.synthetic_atlas.scene import FIELD, make_scene
+from keras_hpa.synthetic_atlas.scene import CELL_LINES, FIELD, make_scene
 
 _DRAWN_SIZE = 256  # pixels: smaller pictures are drawn this large and then reduced
 _SMALLEST_SIZE = 32
@@ -41,11 +41,15 @@ class SyntheticAtlas:
             `"uniform"` makes all 28 classes equally frequent.
         wrong_labels: the share of samples, 0 to 1, whose `labels` are replaced by those of another random sample, to
             imitate annotation errors. The images show `true_labels`.
+        fields_per_antibody: how many fields in a row show one antibody, as in the atlas: the same classes in the same
+            proportions, the same cell line and nearly the same brightness, in other cells. They have one label set,
+            right or wrong, and the group of their antibody. 1: every field has its own.
 
     Attributes:
-        samples: these images as `Samples`, with `labels` and the names of the classes.
+        samples: these images as `Samples`, with `labels`, the names of the classes and `groups`.
         labels: uint8 of shape `(num_samples, 28)`, with the wrong ones.
         true_labels: the same without errors: the classes that were drawn.
+        groups: the antibody of each sample; `None` where every field has its own.
         ids: one id per sample.
         channels: `("red", "green", "blue", "yellow")`.
 
@@ -76,6 +80,7 @@ class SyntheticAtlas:
         seed: int = 0,
         balance: str = "atlas",
         wrong_labels: float = 0.0,
+        fields_per_antibody: int = 1,
     ) -> None:
         self.num_samples = _check_count("num_samples", num_samples)
         self.image_size = check_image_size(image_size, _SMALLEST_SIZE)
@@ -88,10 +93,16 @@ class SyntheticAtlas:
         self.wrong_labels = float(wrong_labels)
         self.channels: tuple[str, ...] = atlas.CHANNELS
         self.ids: Sequence[str] = tuple(f"synthetic-{self.seed}-{index:06d}" for index in range(self.num_samples))
-        self.true_labels = draw_labels(self.num_samples, balance, self.seed)
-        self.labels = self.true_labels.copy()
-        wrong = np.random.default_rng([self.seed, 0xBAD]).random(self.num_samples) < self.wrong_labels
-        self.labels[wrong] = draw_labels(self.num_samples, balance, self.seed + 0x5EED)[wrong]
+        self.fields_per_antibody = _check_count("fields_per_antibody", fields_per_antibody, least=1)
+        antibodies = np.arange(self.num_samples) // self.fields_per_antibody
+        self.groups: list[str] | None = None
+        if self.fields_per_antibody > 1:
+            self.groups = [f"antibody-{self.seed}-{antibody:06d}" for antibody in antibodies]
+        count = -(-self.num_samples // self.fields_per_antibody)
+        self.true_labels = draw_labels(count, balance, self.seed)[antibodies]
+        wrong = np.random.default_rng([self.seed, 0xBAD]).random(count) < self.wrong_labels
+        others = draw_labels(count, balance, self.seed + 0x5EED)
+        self.labels = np.where(wrong[antibodies, None], others[antibodies], self.true_labels)
 
     def __len__(self) -> int:
         return self.num_samples
@@ -101,7 +112,7 @@ class SyntheticAtlas:
 
     @property
     def samples(self) -> Samples:
-        return Samples(self, self.labels, class_names=atlas.CLASS_NAMES)
+        return Samples(self, self.labels, class_names=atlas.CLASS_NAMES, groups=self.groups)
 
     def read(self, index: int) -> npt.NDArray[np.uint8]:
         """Draws a sample: uint8 of shape `(height, width, 4)`, channels as in `channels`."""
@@ -112,14 +123,18 @@ class SyntheticAtlas:
         free = cells.thickness * (cells.cytoplasm + 0.6 * cells.nucleus)
         uptake = 2 * cells.per_cell(cells.uptake / 2)
         stained[..., 0] = (cells.microtubules + 0.16 * free) * uptake * red
-        stained[..., 1] = draw_protein(cells, np.flatnonzero(self.true_labels[index]).tolist())
+        classes = np.flatnonzero(self.true_labels[index]).tolist()
+        stained[..., 1] = draw_protein(cells, classes, self._antibody(index, "protein"))
         stained[..., 2] = cells.chromatin * blue
         stained[..., 3] = cells.reticulum * uptake * yellow
-        settings = cells.rng("exposure")
+        antibody = self._antibody(index, "exposure")
+        settings = antibody or cells.rng("exposure")
         exposure = np.exp(np.array([0.45, 0.0, 0.4, 0.45]) * np.clip(settings.standard_normal(4), -2.5, 1.8))
         exposure[1] = np.exp(settings.uniform(np.log(0.12), np.log(0.7)))
         if settings.random() < 0.04:  # a field that was hardly stained
             exposure *= settings.uniform(0.08, 0.4)
+        if antibody:
+            exposure *= np.exp(0.08 * cells.rng("exposure").standard_normal(4))
         height, width = self.image_size
         return take_picture(
             stained,
@@ -196,8 +211,16 @@ class SyntheticAtlas:
         labels = self.true_labels[index]
         rng = np.random.default_rng([self.seed, index])
         divisions = rng.poisson(0.35) + 2 * labels[_SPINDLE], rng.poisson(0.2) + 2 * labels[_BRIDGE]
-        scene = make_scene(rng, (int(divisions[0]), int(divisions[1])))
+        antibody = self._antibody(index, "cell line")
+        line = CELL_LINES[antibody.integers(len(CELL_LINES))] if antibody else None
+        scene = make_scene(rng, (int(divisions[0]), int(divisions[1])), line)
         return Compartments(scene, (height * finer, width * finer), pixel / finer, (self.seed, index))
+
+    def _antibody(self, index: int, subject: str) -> np.random.Generator | None:
+        """Decides what the fields of one antibody have in common; `None` where every field has its own."""
+        if self.fields_per_antibody == 1:
+            return None
+        return np.random.default_rng([self.seed, index // self.fields_per_antibody, 0xAB, *subject.encode()])
 
     def _check_index(self, index: int) -> int:
         number = operator.index(index)
@@ -219,11 +242,11 @@ def _to_mask(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     return np.asarray(picture > max(min(0.3, 0.4 * picture.max()), 1e-3))
 
 
-def _check_count(name: str, value: int) -> int:
+def _check_count(name: str, value: int, least: int = 0) -> int:
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"`{name}` must be a whole number. Received: {value!r}") from None
-    if number < 0:
-        raise ValueError(f"`{name}` must not be negative. Received: {value!r}")
+    if number < least:
+        raise ValueError(f"`{name}` must be at least {least}. Received: {value!r}")
     return number

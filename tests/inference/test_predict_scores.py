@@ -9,6 +9,7 @@ from keras_hpa import (
     GapNet,
     ImageStandardization,
     MultiChannelSequence,
+    Samples,
     apply_symmetry,
     predict_scores,
     subset,
@@ -85,6 +86,30 @@ def test_bytes_reach_a_model_of_bytes():
     np.testing.assert_allclose(score(model, make_sequence(dtype="source")), expected, atol=1e-6)
     with pytest.raises(ValueError, match=r"uint8 images.*dtype='source'.*Received: float32"):
         score(model, make_sequence())
+
+
+@pytest.mark.parametrize(
+    ("options", "batches"),
+    [
+        ({}, {}),
+        ({"dtype": "uint8"}, {"dtype": "source"}),
+        ({"size": 16}, {"image_size": 16}),
+        ({"size": None}, {}),
+    ],
+    ids=["floats", "bytes", "another size", "any size"],
+)
+def test_samples_are_read_as_the_model_takes_them(options, batches):
+    model = make_model(**options)
+    expected = score(model, make_sequence(**batches))
+    np.testing.assert_allclose(score(model, SOURCE), expected, atol=1e-6)
+    np.testing.assert_allclose(score(model, Samples(SOURCE)), expected, atol=1e-6)
+
+
+def test_samples_for_tiles_keep_their_size(model):
+    larger = ArraySource(np.tile(IMAGES, (1, 2, 2, 1)))
+    np.testing.assert_allclose(
+        score(model, larger, tile_overlap=0.5), score(model, make_sequence(larger), tile_overlap=0.5), atol=1e-6
+    )
 
 
 def test_bytes_are_kept_from_a_model_of_floats(model):

@@ -86,11 +86,35 @@ def test_masks_are_where_the_channels_say():
         ({"balance": "even"}, ValueError, "balance.*'even'"),
         ({"wrong_labels": 1.2}, ValueError, "wrong_labels.*Received: 1"),
         ({"wrong_labels": "few"}, ValueError, "wrong_labels.*'few'"),
+        ({"fields_per_antibody": 0}, ValueError, "fields_per_antibody.*at least 1.*Received: 0"),
     ],
 )
 def test_wrong_argument_is_named(arguments, error, message):
     with pytest.raises(error, match=message):
         SyntheticAtlas(**({"num_samples": 2} | arguments))
+
+
+def test_fields_of_one_antibody_have_one_label_set_and_one_group():
+    drawn = SyntheticAtlas(31, image_size=64, seed=3, wrong_labels=0.5, fields_per_antibody=3)
+    assert drawn.samples.groups == [f"antibody-3-{index // 3:06d}" for index in range(31)]
+    for one in (drawn.labels, drawn.true_labels):
+        assert (one[:30].reshape(10, 3, 28) == one[:30:3, None]).all()
+    assert (drawn.labels != drawn.true_labels).any()
+    train, test = drawn.samples.split(test_size=0.3)
+    assert not set(train.groups) & set(test.groups)
+
+
+def test_fields_of_one_antibody_are_alike_and_not_the_same():
+    """The brightness of each stain tells antibodies apart; the cells are others."""
+    drawn = SyntheticAtlas(40, image_size=64, seed=4, fields_per_antibody=2)
+    images = np.stack([drawn.read(index) for index in range(40)]).astype(float)
+    brightness = np.log1p(np.percentile(images, 99, axis=(1, 2)))
+    within = np.abs(brightness[::2] - brightness[1::2]).mean(0)
+    between = np.abs(brightness[::2] - np.roll(brightness[1::2], 1, axis=0)).mean(0)
+    assert (within < 0.6 * between).all()
+    assert all(
+        np.corrcoef(one.ravel(), two.ravel())[0, 1] < 0.9 for one, two in zip(images[::2], images[1::2], strict=True)
+    )
 
 
 def test_wrong_index_is_named():
