@@ -19,7 +19,7 @@ from keras_hpa.explanation import class_activation_maps
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_PICTURE_SIZE, _CHANNEL_SIZE = 288, 160  # pixels
+_PICTURE_SIZE, CHANNEL_SIZE = 288, 160  # pixels
 _READING = ("image_size", "fit", "pixel_size", "interpolation", "dtype", "max_value")
 
 
@@ -50,7 +50,7 @@ def sample_pictures(
         pictures: dict[str, object] = {
             "merge": webp_uri(shown.merge, _PICTURE_SIZE),
             "channels": [
-                (name, webp_uri(panel, _CHANNEL_SIZE)) for name, panel in zip(shown.titles, shown.panels, strict=True)
+                (name, webp_uri(panel, CHANNEL_SIZE)) for name, panel in zip(shown.titles, shown.panels, strict=True)
             ],
         }
         if where is not None:

@@ -19,24 +19,20 @@ import sklearn
 
 from keras_hpa import plots
 from keras_hpa.files import replacing
-from keras_hpa.report.findings import FEW_POSITIVES, count_pairs, find_what_to_look_at
-from keras_hpa.report.pictures import read_images, sample_pictures, svg_uri
+from keras_hpa.report.findings import count_pairs, find_what_to_look_at
+from keras_hpa.report.pictures import svg_uri
+from keras_hpa.report.shown_classes import check_neighbours, choose_classes, show_classes
 from keras_hpa.report.worth import evaluate_run, find_wrong_probabilities, promise, tenths, with_intervals
 from keras_hpa.thresholds import Fixed, cross_fit
 
 if TYPE_CHECKING:
     from keras_hpa.data import MultiChannelSequence
+    from keras_hpa.inference import Neighbours
     from keras_hpa.thresholds import ThresholdCalibrator
 
 _CURVES = {"loss": "Loss", "macro_f1": "Macro-F1", "accuracy": "Accuracy"}
 _MOST_CLASSES_IN_HEAT_MAP = 40
 _LONGEST_NAME = 30  # in pictures
-_VERDICTS = {
-    (True, True): "true positive",
-    (True, False): "false negative",
-    (False, True): "false positive",
-    (False, False): "true negative",
-}
 
 
 def write_report(
@@ -51,6 +47,8 @@ def write_report(
     histories: Any = None,
     settings: Mapping[str, object] | None = None,
     classes: Sequence[int] | None = None,
+    neighbours: Neighbours | None = None,
+    reference: Any = None,
 ) -> None:
     """Writes one HTML file that shows a colleague how good a network is: numbers, samples, curves, settings.
 
@@ -73,10 +71,13 @@ def write_report(
         histories: what `fit` returned, or a mapping from the name of each stage of the training to that.
         settings: names and values that belong to the run.
         classes: the numbers of the classes whose samples are shown; two of the best and two of the worst if not given.
+        neighbours: what [`nearest_samples`](nearest_samples.md) found for `samples`; beside each sample that is shown
+            come the annotated ones that are most like it, and what they say about the class.
+        reference: the annotated `Samples` among which they were found.
 
     Raises:
         ImportError: if Jinja2 or Matplotlib is missing; `pip install "keras-hpa[report]"` brings both.
-        ValueError: if `samples` have no labels, `scores` do not fit them, or a class does not exist.
+        ValueError: if `samples` have no labels, `scores` or `neighbours` do not fit them, or a class does not exist.
 
     Example:
         ```python
@@ -92,6 +93,7 @@ def write_report(
             "`scores` must have the shape of the labels of `samples`, "
             f"{'which have none' if labels is None else np.shape(labels)}. Received: shape {scores.shape}"
         )
+    check_neighbours(neighbours, reference, scores.shape)
     rows, predicted = _rows(samples, scores, calibrator), calibrator.predict(scores)
     table = evaluate_run(samples, scores, calibrator)
     rows = [with_intervals(row, one) for row, one in zip(rows, table.rows, strict=False)]
@@ -100,7 +102,7 @@ def write_report(
     for row, count in zip(rows, predicted.sum(axis=0), strict=True):
         row["predicted"] = int(count)
     occurring = sorted((row for row in rows if row["support"]), key=lambda row: -row["f_beta"])
-    classes = _choose_classes(occurring) if classes is None else list(classes)
+    classes = choose_classes(occurring) if classes is None else list(classes)
     if not all(0 <= number < len(rows) for number in classes):
         raise ValueError(f"`classes` must hold numbers from 0 to {len(rows) - 1}. Received: {classes}")
     pairs, stages = count_pairs(labels, predicted), _stages(histories)
@@ -129,7 +131,7 @@ def write_report(
         cross_fitted=_cross_fitted(samples, scores, calibrator) if was_fitted_here else float("nan"),
         stages=[_draw_stage(name, history) for name, history in stages.items()],
         thresholds=svg_uri(plots.plot_thresholds(calibrator, [_shortened(row["class"]) for row in rows])),
-        classes=_show_classes(classes, rows, samples, scores, predicted, model, batches),
+        classes=show_classes(classes, rows, samples, scores, predicted, model, batches, neighbours, reference),
         has_maps=model is not None,
         heat_maps=_draw_heat_maps(rows, pairs),
         pairs=[
@@ -193,15 +195,6 @@ def _stages(histories: Any) -> dict[str, dict[str, list[float]]]:
     }
 
 
-def _choose_classes(occurring: Sequence[dict[str, Any]]) -> list[int]:
-    """The two classes with the best F1 and the two with the worst, of those with enough samples to tell."""
-    enough = [row for row in occurring if row["support"] >= FEW_POSITIVES]
-    if len(enough) < 4:
-        common = sorted(occurring, key=lambda row: -row["support"])[:8]
-        enough = [row for row in occurring if row in common]
-    return [row["number"] for row in (*enough[:2], *enough[2:][-2:])]
-
-
 def _draw_stage(name: str, history: Mapping[str, Sequence[float]]) -> dict[str, object]:
     """The curves of one stage, with what they show in words."""
     curves = []
@@ -229,43 +222,6 @@ def _draw_stage(name: str, history: Mapping[str, Sequence[float]]) -> dict[str, 
         "curves": curves,
         "last": last,
     }
-
-
-def _show_classes(
-    classes: Sequence[int],
-    rows: Sequence[dict[str, Any]],
-    samples: Any,
-    scores: npt.NDArray[Any],
-    predicted: npt.NDArray[Any],
-    model: keras.Model | None,
-    batches: MultiChannelSequence | None,
-) -> list[dict[str, object]]:
-    """For each class the samples with the label that score highest and lowest, and the highest of those without it."""
-    names = [row["class"] for row in rows]
-    shown: list[dict[str, object]] = []
-    for number in classes:
-        truth = samples.labels[:, number]
-        order = np.argsort(-scores[:, number], kind="stable")
-        true, false = order[truth[order] == 1], order[truth[order] == 0]
-        passed = predicted[:, number].astype(bool)
-        chosen = [("Highest score with the label", index) for index in true[:2]]
-        chosen += [("Lowest score with the label", index) for index in true[2:][-1:]]
-        chosen += [("Highest score without the label", index) for index in false[:1]]
-        described = [
-            {
-                "why": why,
-                "id": str(samples.ids[index]),
-                "verdict": _VERDICTS[bool(truth[index] == 1), bool(passed[index])],
-                "score": float(scores[index, number]),
-                "true": [names[one] for one in np.flatnonzero(samples.labels[index] == 1)],
-                "predicted": [names[one] for one in np.argsort(-scores[index]) if predicted[index, one]],
-            }
-            for why, index in chosen
-        ]
-        images = read_images(samples, [index for _, index in chosen], model, batches)
-        pictures = sample_pictures(images, samples.channels, model, number)
-        shown.append({"row": rows[number], "samples": [a | b for a, b in zip(described, pictures, strict=True)]})
-    return shown
 
 
 def _draw_heat_maps(rows: Sequence[dict[str, Any]], pairs: npt.NDArray[np.float64]) -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ def test_the_page(tmp_path, monkeypatch, capsys):
     )
     model = keras_hpa.GapNet((32, 32, 4), num_classes=28)
     # --8<-- [start:embed]
-    embeddings = keras_hpa.embed(model, samples.batches(batch_size=32), transforms="dihedral", path="embeddings")
+    embeddings = keras_hpa.embed(model, samples, transforms="dihedral", path="embeddings")
     # --8<-- [end:embed]
     assert embeddings.shape == (48, 224)
 

@@ -18,6 +18,19 @@ def test_the_page(tmp_path, monkeypatch):
         "report.html", validation, scores, calibrator, title="GapNet, light", model=model, histories=history
     )
     # --8<-- [end:write]
+    train = keras_hpa.SyntheticAtlas(12, image_size=32, balance="uniform", seed=1).samples
+    # --8<-- [start:neighbours]
+    found = keras_hpa.nearest_samples(
+        keras_hpa.embed(model, validation, verbose=0), keras_hpa.embed(model, train, verbose=0), train.labels
+    )
+    keras_hpa.report.write_report(
+        "report.html", validation, scores, calibrator, model=model, neighbours=found, reference=train
+    )
+    # --8<-- [end:neighbours]
+    assert "annotated samples that are most like it" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    keras_hpa.report.write_report(
+        "report.html", validation, scores, calibrator, title="GapNet, light", model=model, histories=history
+    )
     assert isinstance(history, keras.callbacks.History)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     for text in ("GapNet, light", "Nucleoplasm", "fitted on others", "What to look at", "Settings"):
