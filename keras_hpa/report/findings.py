@@ -11,11 +11,6 @@ _CLEAR_RISE = 0.1  # of a metric in training
 _STANDSTILL = 0.15  # of that rise, in validation
 
 
-def count_pairs(labels: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """How many samples have both of two labels, in truth and as predicted: shape (2, classes, classes)."""
-    return np.stack([have.T @ have for have in ((labels == 1).astype(np.float64), predicted.astype(np.float64))])
-
-
 def find_what_to_look_at(
     rows: Sequence[Mapping[str, Any]],
     labels: npt.NDArray[Any],

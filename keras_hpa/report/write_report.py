@@ -19,7 +19,8 @@ import sklearn
 
 from keras_hpa import plots
 from keras_hpa.files import replacing
-from keras_hpa.report.findings import count_pairs, find_what_to_look_at
+from keras_hpa.report.findings import find_what_to_look_at
+from keras_hpa.report.label_pairs import count_pairs, draw_heat_maps, most_different, shortened
 from keras_hpa.report.pictures import svg_uri
 from keras_hpa.report.shown_classes import check_neighbours, choose_classes, show_classes
 from keras_hpa.report.worth import evaluate_run, find_wrong_probabilities, promise, tenths, with_intervals
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from keras_hpa.thresholds import ThresholdCalibrator
 
 _CURVES = {"loss": "Loss", "macro_f1": "Macro-F1", "accuracy": "Accuracy"}
-_MOST_CLASSES_IN_HEAT_MAP = 40
-_LONGEST_NAME = 30  # in pictures
 
 
 def write_report(
@@ -130,13 +129,13 @@ def write_report(
         was_fitted_here=was_fitted_here,
         cross_fitted=_cross_fitted(samples, scores, calibrator) if was_fitted_here else float("nan"),
         stages=[_draw_stage(name, history) for name, history in stages.items()],
-        thresholds=svg_uri(plots.plot_thresholds(calibrator, [_shortened(row["class"]) for row in rows])),
+        thresholds=svg_uri(plots.plot_thresholds(calibrator, [shortened(row["class"]) for row in rows])),
         classes=show_classes(classes, rows, samples, scores, predicted, model, batches, neighbours, reference),
         has_maps=model is not None,
-        heat_maps=_draw_heat_maps(rows, pairs),
+        heat_maps=draw_heat_maps(rows, pairs),
         pairs=[
             {"names": [rows[one]["class"], rows[other]["class"]], "true": int(true), "predicted": int(found)}
-            for one, other, true, found in _most_different(pairs)
+            for one, other, true, found in most_different(pairs)
         ],
         settings={"thresholds": f"rule {calibrator.rule!r}", **given},
         versions=_versions(),
@@ -222,35 +221,6 @@ def _draw_stage(name: str, history: Mapping[str, Sequence[float]]) -> dict[str, 
         "curves": curves,
         "last": last,
     }
-
-
-def _draw_heat_maps(rows: Sequence[dict[str, Any]], pairs: npt.NDArray[np.float64]) -> list[dict[str, object]]:
-    """How many of the samples with one label have another too, as squares to draw: labels, and predictions."""
-    common = sorted(rows, key=lambda row: -max(row["support"], row["predicted"]))[:_MOST_CLASSES_IN_HEAT_MAP]
-    order = sorted(row["number"] for row in common if row["support"] or row["predicted"])
-    names = [rows[number]["class"] for number in order]
-    heat_maps: list[dict[str, object]] = []
-    for words, counts in zip(("true", "predicted"), pairs, strict=True):
-        squares = []
-        for y, one in enumerate(order):
-            for x, other in enumerate(order):
-                if one != other and counts[one, other]:
-                    told = f"{counts[one, other]:.0f} of {counts[one, one]:.0f} with {names[y]}: {names[x]} too"
-                    squares.append({"x": x, "y": y, "share": counts[one, other] / counts[one, one], "words": told})
-        heat_maps.append({"words": words, "names": list(map(_shortened, names)), "squares": squares})
-    return heat_maps
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
-
-
-def _most_different(pairs: npt.NDArray[np.float64], num_pairs: int = 8) -> list[tuple[int, int, float, float]]:
-    true, predicted = pairs
-    ones, others = np.triu_indices(len(true), 1)
-    difference = np.abs(true - predicted)[ones, others]
-    order = [place for place in np.argsort(-difference, kind="stable")[:num_pairs] if difference[place]]
-    return [(i, j, true[i, j], predicted[i, j]) for i, j in zip(ones[order], others[order], strict=True)]
 
 
 def _in_words(value: object) -> object:
