@@ -3,7 +3,7 @@
     python tests/docs_site/browse.py site --screenshots build/screenshots
 
 Every page must load whole, from this server alone and without an error in the console; nothing may be wider than the
-window of a desk or of a phone; every block of code has a button that copies it; search finds every public name; figures
+window of a desk or of a phone, and no line of code than its block at a desk; every block of code has a button that copies it; search finds every public name; figures
 lie on a light plate in the dark.
 """
 
@@ -39,6 +39,8 @@ _TOO_WIDE = """() => {
 }"""
 _DARK_IMAGES = """() => [...document.querySelectorAll(".md-content img")]
     .filter(image => getComputedStyle(image).backgroundColor !== "rgb(255, 255, 255)").map(image => image.src)"""
+_CUT_CODE = """() => [...document.querySelectorAll(".md-content pre > code")]
+    .filter(code => code.scrollWidth > code.clientWidth + 1).map(code => code.textContent.trim().slice(0, 60))"""
 _BLOCKS = "() => document.querySelectorAll('.md-content pre > code').length"
 _BUTTONS = "() => document.querySelectorAll('.md-content .highlight .md-code__button[data-md-type=copy]').length"
 
@@ -93,6 +95,7 @@ def _visit_all(context: Any, address: str, site: Path) -> list[str]:
             page.wait_for_function(f"({_BUTTONS})() >= {blocks}")
             problems += _copy(page, at)
         problems += [f"{at}: wider than a desk's window: {part}" for part in page.evaluate(_TOO_WIDE)]
+        problems += [f"{at}: a line of code is cut: {code!r}" for code in page.evaluate(_CUT_CODE)]
         page.set_viewport_size(PHONE)
         problems += [f"{at}: wider than a phone: {part}" for part in page.evaluate(_TOO_WIDE)]
         page.emulate_media(color_scheme="dark")
