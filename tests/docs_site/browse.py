@@ -3,8 +3,8 @@
     python tests/docs_site/browse.py site --screenshots build/screenshots
 
 Every page must load whole, from this server alone and without an error in the console; nothing may be wider than the
-window of a desk or of a phone, and no line of code than its block at a desk; every block of code has a button that copies it; search finds every public name; figures
-lie on a light plate in the dark.
+window of a desk or of a phone, and at a desk no line of code wider than its block; every block of code has a button
+that copies it; search finds every public name; figures lie on a light plate in the dark.
 """
 
 import argparse
