@@ -1,6 +1,7 @@
 from . import atlas as atlas
 from . import callbacks as callbacks
 from . import cells as cells
+from . import cluster as cluster
 from . import data as data
 from . import evaluation as evaluation
 from . import explanation as explanation

@@ -177,6 +177,18 @@ def not_as_expected(path: str | os.PathLike[str], field: str, expected: str, rec
     return ValueError(f"{os.fspath(path)!r} must hold {expected}{place}. Received: {reprlib.repr(received)}")
 
 
+def refuse_changes(argument: str, folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuses to go on in a folder under other settings than before; names what differs, before and now."""
+    given = json.loads(json.dumps(now, default=float))  # as the manifest has them
+    changed = sorted(name for name in given if given[name] != before.get(name))
+    if changed:
+        raise ValueError(
+            f"`{argument}` must hold scores made with the same settings: {os.fspath(folder)!r} was made with "
+            f"{ {name: before.get(name) for name in changed} }. Use these again, or another folder. "
+            f"Received: { {name: given[name] for name in changed} }"
+        )
+
+
 def _read_json(path: str | os.PathLike[str]) -> Any:
     with open(path, "rb", opener=_open_at_once) as file:
         status = os.fstat(file.fileno())

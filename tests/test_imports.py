@@ -36,6 +36,7 @@ _ROOMS = (
     "plots",
     "report",
     "export",
+    "cluster",
 )
 _FILES = sorted(path for path in _PACKAGE.rglob("*.py") if path != _PACKAGE / "__init__.py")
 _ROOM_STUBS = sorted(_PACKAGE.glob("*/__init__.pyi"))

@@ -29,10 +29,12 @@ ROOMS = {
     "plots": "Figures",
     "report": "Reports",
     "export": "Export",
+    "cluster": "Many machines",
 }
 _PAGES_OF_MODULES = {
     "atlas",
     "cells",
+    "cluster",
     "evaluation",
     "export",
     "f_beta",

@@ -21,6 +21,7 @@ from .near_duplicates import near_duplicate_groups as near_duplicate_groups
 from .packed_source import PackedSource as PackedSource
 from .plate_normalization import PlateNormalization as PlateNormalization
 from .prediction_columns import prediction_columns as prediction_columns
+from .progress import Progress as Progress
 from .read_image import read_image as read_image
 from .read_stack import read_stack as read_stack
 from .readings import running_fit as running_fit

@@ -1,8 +1,12 @@
 from .embed import embed as embed
 from .embed import embedding_model as embedding_model
+from .embed import scores_and_embedding as scores_and_embedding
 from .nearest_samples import Neighbours as Neighbours
 from .nearest_samples import nearest_samples as nearest_samples
 from .predict_scores import predict_scores as predict_scores
 from .tiling import tile_starts as tile_starts
 from .to_anndata import to_anndata as to_anndata
+from .transforms import Transform as Transform
+from .transforms import resolve_transforms as resolve_transforms
+from .transforms import transform_name as transform_name
 from .write_predictions import write_predictions as write_predictions

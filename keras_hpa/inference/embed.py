@@ -1,7 +1,7 @@
 """What a network knows of each sample, as numbers: the features before its classifier."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -92,6 +92,28 @@ def embedding_model(model: keras.Model, layer: str | None = None) -> keras.Model
         >>> embedding_model(keras_hpa.GapNet((None, None, 4), 28)).output_shape
         (None, 224)
     """
+    return _ending_in(model, layer, lambda scores, features: features, "embedding")
+
+
+def scores_and_embedding(model: keras.Model, layer: str | None = None) -> keras.Model:
+    """Makes a model that computes scores and embedding at once: each image gives its scores, then its features.
+
+    Args:
+        model: as for [`embed`](embed.md), with one output of shape `(batch, num_classes)`.
+        layer: as for [`embed`](embed.md).
+
+    Returns:
+        A model whose output has shape `(batch, num_classes + num_features)`, the weights shared with `model`.
+
+    Raises:
+        TypeError, ValueError: as [`embed`](embed.md).
+    """
+    joined = keras.layers.Concatenate(dtype="float32")
+    return _ending_in(model, layer, lambda scores, features: joined([scores, features]), "scores_and_embedding")
+
+
+def _ending_in(model: keras.Model, layer: str | None, end: Callable[..., Any], ending: str) -> keras.Model:
+    """Cuts a model behind its scores and a layer's features, and makes an output of the two."""
     if not is_functional(model) or len(model.inputs) != 1:
         raise TypeError(f"`model` must be a functional or sequential model of one image. Received: {model!r}")
     graph = trace(model, inline=True)
@@ -102,17 +124,17 @@ def embedding_model(model: keras.Model, layer: str | None = None) -> keras.Model
             "`layer` must give features (batch, features), feature maps (batch, height, width, features) or tokens "
             f"(batch, tokens, features). Received: {layer!r}, whose output has shape {features.shape}"
         )
-    needed = _calls_before(graph.calls, features)
-    (old,) = graph.inputs
+    (old,), scores = graph.inputs, graph.outputs[0]
     inputs = keras.Input(batch_shape=old.shape, dtype=old.dtype, name=old.name)
 
     def call(one: Call, *args: Any, **kwargs: Any) -> Any:
         return one.layer(*args, **kwargs)
 
-    x = replay(needed, {old: inputs}, call)[features]
+    values = replay(graph.calls, {old: inputs}, call)
+    x = values[features]
     if len(features.shape) > 2:
         x = keras.ops.mean(x, tuple(range(1, len(features.shape) - 1)))
-    return keras.Model(inputs, x, name=f"{model.name}_embedding")
+    return keras.Model(inputs, end(values[scores], x), name=f"{model.name}_{ending}")
 
 
 def _default_features(calls: list[Call]) -> keras.KerasTensor:
@@ -135,13 +157,3 @@ def _features(made: dict[str, Call], layer: str) -> keras.KerasTensor:
     if len(outputs) != 1:
         raise ValueError(f"`layer` must have one output. Received: {layer!r}, which has {len(outputs)}")
     return outputs[0]
-
-
-def _calls_before(calls: Sequence[Call], tensor: keras.KerasTensor) -> list[Call]:
-    """The calls that a tensor needs, in order."""
-    wanted, needed = {tensor}, []
-    for call in reversed(calls):
-        if wanted.intersection(call.outputs):
-            needed.append(call)
-            wanted.update(call.inputs)
-    return needed[::-1]

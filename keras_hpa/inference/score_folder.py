@@ -17,6 +17,7 @@ from keras_hpa.files import (
     make_folder,
     not_as_expected,
     read_manifest,
+    refuse_changes,
     remove_left_over,
     replacing,
     write_json,
@@ -118,13 +119,7 @@ class ScoreFolder:
         before = manifest["settings"]
         if not isinstance(before.get("first_images", []), list):
             raise not_as_expected(self.path / _MANIFEST, "settings.first_images", "a list", before["first_images"])
-        changed = sorted(name for name in self.settings if self.settings[name] != before.get(name))
-        if changed:
-            raise ValueError(
-                f"`path` must hold scores made with the same settings: {os.fspath(self.path)!r} was made with "
-                f"{ {name: before.get(name) for name in changed} }. Use these again, or another folder. "
-                f"Received: { {name: self.settings[name] for name in changed} }"
-            )
+        refuse_changes("path", self.path, before, self.settings)
         self.settings = before | self.settings
         if self.ids != manifest["ids"]:
             both = list(zip(self.ids, manifest["ids"], strict=False))

@@ -11,7 +11,19 @@ import keras_hpa
 
 griffe = pytest.importorskip("griffe", reason="the extra `docs` is not installed")
 ROOT = Path(__file__).parents[2]
-MODULES = {"atlas", "cells", "evaluation", "export", "f_beta", "gapnet_pl", "plots", "report", "subcell", "thresholds"}
+MODULES = {
+    "atlas",
+    "cells",
+    "cluster",
+    "evaluation",
+    "export",
+    "f_beta",
+    "gapnet_pl",
+    "plots",
+    "report",
+    "subcell",
+    "thresholds",
+}
 PACKAGE = {
     "__init__.py": '"""A package."""\n\nfrom lazy_loader import attach_stub\n',
     "__init__.pyi": "from . import atlas as atlas\nfrom . import data as data\nfrom .data import read as read\n",

@@ -1,0 +1,5 @@
+"""The same work on many machines, by Ray."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
