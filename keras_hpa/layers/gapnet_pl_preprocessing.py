@@ -4,6 +4,8 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from keras_hpa.layers.image_standardization import ImageStandardization
@@ -58,8 +60,9 @@ class GapNetPLPreprocessing(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         x = ops.take(ops.cast(inputs, "float32"), _BLUE_GREEN_RED_YELLOW, axis=-1)
         if self.scale != 1:
-            size = self._enlarge(x.shape)
-            x = ops.image.resize(x, size, interpolation="bicubic", data_format="channels_last")
+            rows, columns = self._enlarge(x.shape)
+            x = ops.einsum("bijc,ri->brjc", x, _cubic_weights(x.shape[1], rows))
+            x = ops.einsum("brjf,cj->brcf", x, _cubic_weights(x.shape[2], columns))
         return self._standardize(x)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -81,3 +84,16 @@ class GapNetPLPreprocessing(keras.layers.Layer):
                 f"Received: shape {tuple(input_shape)}"
             )
         return tuple(round(side * self.scale) for side in input_shape[1:3] if side is not None)
+
+
+def _cubic_weights(old: int, new: int) -> npt.NDArray[np.float32]:
+    """The share of each of the old pixels in each of the new ones, `(new, old)`, as TensorFlow's bicubic has it.
+
+    `ops.image.resize` has another bicubic on Torch, and LiteRT none.
+    """
+    places = (np.arange(new) + 0.5) * old / new - 0.5
+    distance = np.abs(places[:, None] - np.arange(old))
+    near = (1.5 * distance - 2.5) * distance**2 + 1
+    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+    weights = np.where(distance <= 1, near, np.where(distance <= 2, far, 0))
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

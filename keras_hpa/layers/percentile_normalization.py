@@ -54,8 +54,8 @@ class PercentileNormalization(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         x = ops.cast(inputs, "float32")
-        bounds = ops.quantile(x, [self.low / 100, self.high / 100], axis=(1, 2), keepdims=True)
-        x = (x - bounds[0]) / ops.maximum(bounds[1] - bounds[0], self.epsilon)
+        low, high = -_from_the_top(-x, self.low / 100), _from_the_top(x, 1 - self.high / 100)
+        x = (x - low) / ops.maximum(high - low, self.epsilon)
         return ops.cast(ops.clip(x, 0.0, 1.0) if self.clip else x, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -64,3 +64,24 @@ class PercentileNormalization(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         arguments = {"low": self.low, "high": self.high, "clip": self.clip, "epsilon": self.epsilon}
         return super().get_config() | arguments
+
+
+def _from_the_top(x: Any, share: float) -> Any:
+    """The value of each channel that so large a share of its pixels exceeds, between two pixels by a straight line.
+
+    `ops.quantile` sorts all pixels, and counts in float64, for which LiteRT has no operations.
+    """
+    _, height, width, channels = ops.shape(x)
+    pixels = height * width
+    if isinstance(pixels, int):
+        position = share * (pixels - 1)
+        first, fraction = int(position), position % 1
+        count = min(first + 2, pixels)
+    else:  # counted from the nearer end, as the percentiles of a stretch are, float32 is exact enough
+        position = share * ops.cast(pixels - 1, "float32")
+        first, fraction = ops.cast(ops.floor(position), "int32"), position - ops.floor(position)
+        count = ops.minimum(first + 2, pixels)
+    values = ops.transpose(ops.reshape(x, (-1, pixels, channels)), (0, 2, 1))
+    largest, _ = ops.top_k(values, count)
+    above, below = ops.take(largest, first, axis=-1), largest[..., -1]
+    return ops.expand_dims(above * (1 - fraction) + below * fraction, (1, 2))

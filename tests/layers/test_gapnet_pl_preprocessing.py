@@ -24,6 +24,16 @@ def test_image_is_enlarged():
     np.testing.assert_allclose(enlarged[0, 4, 2:-2, 0], np.polyval(slope, expected[2:-2]), atol=0.05)
 
 
+@pytest.mark.parametrize("scale", [2, 4, 0.5])
+def test_an_enlarged_image_is_tensorflow_s_on_every_backend(scale):
+    tensorflow = pytest.importorskip("tensorflow")
+    size = [round(side * scale) for side in IMAGES.shape[1:3]]
+    expected = tensorflow.image.resize(IMAGES[..., [2, 1, 0, 3]], size, method="bicubic").numpy().astype("float64")
+    expected -= expected.mean((1, 2), keepdims=True)
+    expected /= expected.std((1, 2), keepdims=True)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(GapNetPLPreprocessing(scale)(IMAGES)), expected, atol=1e-5)
+
+
 def test_unknown_size_is_kept():
     inputs = keras.Input((None, None, 4))
     assert GapNetPLPreprocessing()(inputs).shape == (None, None, None, 4)
