@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_hpa import inflate_channels
+from keras_hpa.graphs.inflate_channels import channel_matrix
 
 RGB = np.random.default_rng(0).random((2, 12, 12, 3)).astype("float32")
 EXTRA = np.random.default_rng(1).random((2, 12, 12, 1)).astype("float32")
@@ -51,11 +52,54 @@ def two_branches():
     return keras.Model(inputs, keras.layers.Add()([shared(branch) for branch in branches]))
 
 
+class Patches(keras.layers.Layer):
+    """The patch embedding of a vision transformer: a convolution within, a token and positions beside it."""
+
+    def __init__(self, num_channels=3, subtract_mean=False, **kwargs):
+        super().__init__(**kwargs)
+        self.num_channels, self.subtract_mean = num_channels, subtract_mean
+        self.convolution = keras.layers.Conv2D(5, 4, strides=4, name="convolution")
+
+    def build(self, input_shape):
+        self.convolution.build((None, *input_shape[1:3], self.num_channels))
+        self.token = self.add_weight(shape=(1, 1, 5), initializer="normal", name="token")
+        self.positions = self.add_weight(shape=(1, 10, 5), initializer="normal", name="positions")
+
+    def call(self, images):
+        if self.subtract_mean:
+            images = images - keras.ops.mean(images, axis=-1, keepdims=True)
+        tokens = keras.ops.reshape(self.convolution(images), (-1, 9, 5))
+        token = keras.ops.repeat(self.token, keras.ops.shape(tokens)[0], axis=0)
+        return keras.ops.concatenate([token, tokens], axis=1) + self.positions
+
+    def get_config(self):
+        return super().get_config() | {"num_channels": self.num_channels, "subtract_mean": self.subtract_mean}
+
+
+def patches():
+    inputs = keras.Input((12, 12, 3))
+    x = Patches(name="patches")(keras.layers.Rescaling(2.0)(inputs))
+    return keras.Model(inputs, keras.layers.Dense(2, name="head")(keras.layers.Flatten()(x)))
+
+
+class Backbone(keras.Model):
+    """Makes itself for an image shape, as KerasHub's do; its layers cannot be made from their configs."""
+
+    def __init__(self, image_shape=(12, 12, 3), subtract_mean=False, **kwargs):
+        inputs = keras.Input(image_shape, name="images")
+        x = Patches(image_shape[-1], subtract_mean, name="patches")(inputs)
+        super().__init__({"images": inputs}, keras.layers.Dense(2, name="last")(x), **kwargs)
+        self.image_shape, self.subtract_mean = image_shape, subtract_mean
+
+    def get_config(self):
+        return {"name": self.name, "image_shape": self.image_shape, "subtract_mean": self.subtract_mean}
+
+
 def run(model, images):
     return keras.ops.convert_to_numpy(model(images))
 
 
-MODELS = [plain, preprocessed, nested, sequential, two_branches]
+MODELS = [plain, preprocessed, nested, sequential, two_branches, patches]
 
 
 @pytest.mark.parametrize("make", MODELS)
@@ -172,6 +216,33 @@ def test_what_cannot_be_inflated_is_refused_by_name(layer):
     outer = keras.Input((12, 12, 3))
     with pytest.raises(ValueError, match=r"layer 'culprit' of type .* in 'inner'"):
         inflate_channels(keras.Model(outer, inner(outer)), 4)
+
+
+def _centred(x):
+    return Patches(subtract_mean=True, name="culprit")(x)
+
+
+def test_a_layer_that_does_more_than_to_convolve_is_refused():
+    inputs = keras.Input((12, 12, 3))
+    with pytest.raises(ValueError, match="layer 'culprit' of type Patches"):
+        inflate_channels(keras.Model(inputs, _centred(inputs)), 4)
+
+
+@pytest.mark.parametrize("method", ["copy", "mean", "zero", "repeat"])
+def test_a_backbone_of_its_own_class_stays_one(tmp_path, method):
+    model = randomize(Backbone(name="backbone"))
+    model.trainable = False
+    inflated = inflate_channels(model, 4, method=method)
+    assert type(inflated) is Backbone
+    assert (inflated.name, inflated.image_shape, inflated.trainable) == ("backbone", (12, 12, 4), False)
+    np.testing.assert_allclose(
+        run(inflated, {"images": RGBY}), run(model, {"images": RGBY @ channel_matrix(method, 4, 3)}), rtol=1e-5
+    )
+
+
+def test_a_backbone_that_does_more_than_to_convolve_is_refused():
+    with pytest.raises(ValueError, match="'backbone' of type Backbone"):
+        inflate_channels(Backbone(subtract_mean=True, name="backbone"), 4)
 
 
 def test_a_model_without_convolution_is_refused():
