@@ -82,6 +82,7 @@ from .losses import WeightedSumLoss as WeightedSumLoss
 from .metrics import BatchMacroF1 as BatchMacroF1
 from .metrics import MacroF1 as MacroF1
 from .metrics import MeanAveragePrecision as MeanAveragePrecision
+from .models import BagOfCells as BagOfCells
 from .models import GapNet as GapNet
 from .models import PretrainedClassifier as PretrainedClassifier
 from .models import multi_level_gap as multi_level_gap

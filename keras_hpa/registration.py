@@ -32,6 +32,7 @@ _MODULES = (
     "metrics.batch_macro_f1",
     "metrics.macro_f1",
     "metrics.mean_average_precision",
+    "models.bag_of_cells",
     "thresholds.probability_layer",
     "thresholds.threshold_layer",
 )

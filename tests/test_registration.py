@@ -17,6 +17,7 @@ from keras_hpa import registration
 _PACKAGE = Path(keras_hpa.__file__).parent
 _OBJECTS = {
     "AsymmetricLoss": lambda: keras_hpa.AsymmetricLoss(),
+    "BagOfCells": lambda: keras_hpa.BagOfCells(keras_hpa.GapNet((8, 8, 1), 2)),
     "BatchMacroF1": lambda: keras_hpa.BatchMacroF1(),
     "BinaryCrossentropy": lambda: keras_hpa.BinaryCrossentropy(),
     "ChannelMixer": lambda: keras_hpa.ChannelMixer("kernel"),

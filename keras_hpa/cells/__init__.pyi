@@ -1,3 +1,4 @@
+from .cell_bags import CellBags as CellBags
 from .cell_crops import CellCrops as CellCrops
 from .cell_table import cell_table as cell_table
 from .class_image import class_image as class_image

@@ -1,7 +1,7 @@
 """From a source to batches for `fit`, `evaluate` and `predict`."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -245,6 +245,10 @@ class MultiChannelSequence(keras.utils.PyDataset):
     def _reading(self) -> Reading:
         return Reading(self._current, self._reader())
 
+    def _arrangement(self) -> Callable[[npt.NDArray, npt.NDArray], Any] | None:
+        """What makes a batch of its images and the indices of their samples, where it has a form of its own."""
+        return None
+
     def _reader(self, in_turn: bool = False) -> ReadAhead:
         return ReadAhead(
             self._recipe,
@@ -253,6 +257,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
             pool=self._pool,
             processes=self._processes,
             depth=self.max_queue_size,
+            arrange=self._arrangement(),
             in_turn=in_turn,
         )
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class ReadAhead:
         pool: the threads that make them; of none, every batch is made when it is asked for, in the thread that asks.
         processes: what makes the images for these threads, if not they themselves.
         depth: how many batches to keep ready. No more than these and the one that is given are held.
+        arrange: makes a batch of its images and the indices of its samples, if it is not images, or images and labels.
         in_turn: whether reading ahead waits until a batch is asked for that follows the last one: somebody who looks at
             one batch is not about to go on.
     """
@@ -39,6 +41,7 @@ class ReadAhead:
         pool: WorkerPool,
         processes: ProcessReader | None,
         depth: int,
+        arrange: Callable[[npt.NDArray, npt.NDArray], Any] | None = None,
         in_turn: bool = False,
     ):
         self.recipe = recipe
@@ -47,13 +50,16 @@ class ReadAhead:
         self.pool = pool
         self.processes = processes
         self.depth = depth
+        self.arrange = arrange
         self.in_turn = in_turn
         self._begin()
 
     def get(self, epoch: int, index: int) -> Any:
-        """Gives batch `index` of `epoch`: images, or images and labels."""
+        """Gives batch `index` of `epoch`: images, or images and labels, or what is arranged of them."""
         number = epoch * self.length + index
         images = self._images(number, (epoch + 1) * self.length)
+        if self.arrange is not None:
+            return self.arrange(images, self.recipe.samples(number))
         return images if self.labels is None else (images, self.labels[self.recipe.samples(number)])
 
     def forget(self) -> None:

@@ -13,7 +13,8 @@ class MultiLabelLoss(keras.losses.Loss):
     """A loss that leaves unknown labels out and takes weights per sample or per label.
 
     A subclass writes `weighted_values`; the loss is their mean over the known labels, or over the classes that have
-    any. There is no `reduction`: a loss such as macro-F1 is a property of the batch and has no value per sample.
+    any. There is no `reduction`: a loss such as macro-F1 is a property of the batch and has no value per sample. Labels
+    of the cells of bags, `(batch, cells, num_classes)`, are those of so many samples.
 
     Args:
         from_logits: whether predictions are logits rather than probabilities.
@@ -38,6 +39,8 @@ class MultiLabelLoss(keras.losses.Loss):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_true = ops.convert_to_tensor(y_true, self.dtype)
         y_pred = ops.convert_to_tensor(y_pred, self.dtype)
+        if sample_weight is None and len(y_true.shape) == len(y_pred.shape) == 3:  # the cells of bags
+            y_true, y_pred = (ops.reshape(one, (-1, one.shape[-1])) for one in (y_true, y_pred))
         # Keras applies weights only after a loss has averaged over its classes, so they are passed with the labels.
         return super().__call__((y_true, label_weights(y_true, y_pred, sample_weight)), y_pred)
 

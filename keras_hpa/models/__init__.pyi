@@ -1,3 +1,4 @@
+from .bag_of_cells import BagOfCells as BagOfCells
 from .gapnet import GapNet as GapNet
 from .multi_level_gap import multi_level_gap as multi_level_gap
 from .pretrained_classifier import PretrainedClassifier as PretrainedClassifier
