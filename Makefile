@@ -16,7 +16,7 @@ ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,cells cluster docs docs
 	test_calibration_files.py test_calibrator_arguments.py test_cross_fit.py test_estimator_checks.py test_rule_options.py \
 	test_rules.py test_threshold_calibrator.py test_threshold_report.py)
 
-.PHONY: demo demo-inception test test-backends soak lint type wheel docs docs-serve docs-test figures notebook check clean \
+.PHONY: demo demo-inception test test-backends soak lint type wheel newcomer docs docs-serve docs-test figures notebook check clean \
 	bench-cells bench-evaluation bench-imports bench-inference bench-loading bench-losses bench-metrics bench-models \
 	bench-synthetic bench-thresholds
 
@@ -52,6 +52,10 @@ wheel: .venv/dev
 	$(PYTHON) -m venv build/wheel
 	build/wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build && wheel/bin/python ../tests/fit_one_batch.py
+
+# A newcomer's first hour, with the wheel in a fresh environment and the code of the site.
+newcomer: wheel docs
+	tests/newcomer.sh dist/*.whl site
 
 # The site; building it trains nothing and asks the network for nothing.
 docs: .venv/docs

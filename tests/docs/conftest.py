@@ -11,7 +11,8 @@ def _short_trainings(monkeypatch):
         return compile_(model, *args, **{"run_eagerly": True, **arguments})
 
     def fit_one_epoch(model, *args, epochs=1, initial_epoch=0, **arguments):
-        return fit(model, *args, epochs=initial_epoch + 1, initial_epoch=initial_epoch, verbose=0, **arguments)
+        arguments["verbose"] = 0
+        return fit(model, *args, epochs=initial_epoch + 1, initial_epoch=initial_epoch, **arguments)
 
     monkeypatch.setattr(keras.Model, "compile", compile_eagerly)
     monkeypatch.setattr(keras.Model, "fit", fit_one_epoch)
