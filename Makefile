@@ -93,6 +93,7 @@ bench-loading: .venv/dev
 
 bench-cells: .venv/dev
 	$(BIN)/python benchmarks/cells.py
+	$(BIN)/python benchmarks/cell_bags.py
 
 bench-evaluation: .venv/dev
 	$(BIN)/python benchmarks/evaluation.py

@@ -73,14 +73,22 @@ class Compartments:
 
     def labels(self, image_size: tuple[int, int]) -> tuple[Labels, Labels]:
         """The nuclei and the cells as label images of `image_size`, those in view numbered alike from 1."""
+        nuclei, cells, numbers = self._numbered(image_size)
+        return np.searchsorted(numbers, nuclei).astype(np.int32), np.searchsorted(numbers, cells).astype(np.int32)
+
+    def labelled(self, image_size: tuple[int, int]) -> npt.NDArray[np.int64]:
+        """The cells that have a number in `labels`, in its order."""
+        return np.asarray(self._numbered(image_size)[2][1:] - 1, np.int64)
+
+    def _numbered(self, image_size: tuple[int, int]) -> tuple[Labels, Labels, Labels]:
+        """The nuclei and the cells, numbered from 1 in the order of the scene, and the numbers that occur."""
         pixel = self.pixel * self.shape[0] / image_size[0]
         nuclei, cells = np.zeros(image_size, np.int32), np.zeros(image_size, np.int32)
         for picture, outlines in ((nuclei, self.nucleus_outlines), (cells, self.body_outlines)):
             for number, outline in enumerate(to_pixels(outlines, pixel), start=1):
                 cv2.fillPoly(picture, [outline], number, cv2.LINE_8, SHIFT)
         cells = np.where(nuclei > 0, nuclei, cells)
-        numbers = np.unique(np.append(cells, 0))
-        return np.searchsorted(numbers, nuclei).astype(np.int32), np.searchsorted(numbers, cells).astype(np.int32)
+        return nuclei, cells, np.unique(np.append(cells, 0)).astype(np.int32)
 
     @cached_property
     def body(self) -> Array:

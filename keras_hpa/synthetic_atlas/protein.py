@@ -63,6 +63,8 @@ _GAIN = {
     "Rods & rings": 1.3,
 }
 
+_NEGATIVE = 0.3
+
 
 def draw_pattern(cells: Compartments, class_id: int) -> Array:
     """Where the protein of one class lies in the given cells, its brightest places about 1.
@@ -75,13 +77,19 @@ def draw_pattern(cells: Compartments, class_id: int) -> Array:
     return np.asarray(_PATTERNS[name](cells, cells.rng(name)), np.float32)
 
 
-def draw_protein(cells: Compartments, class_ids: Sequence[int], antibody: np.random.Generator | None = None) -> Array:
+def draw_protein(
+    cells: Compartments,
+    class_ids: Sequence[int],
+    antibody: np.random.Generator | None = None,
+    cell_classes: npt.NDArray[np.uint8] | None = None,
+) -> Array:
     """The protein of a sample: one class at full strength, the others weaker, and what is dissolved around them.
 
     Args:
         cells: the compartments.
         class_ids: the sample's classes.
         antibody: decides the proportions, and how much cells differ; `None`: the scene does.
+        cell_classes: which cells show which of the atlas's classes, `(cells, 28)`, if not every cell shows them all.
     """
     rng = cells.rng("protein")
     mixture = antibody or rng
@@ -90,11 +98,16 @@ def draw_protein(cells: Compartments, class_ids: Sequence[int], antibody: np.ran
     total = np.zeros(cells.shape, np.float32)
     for class_id, weight in zip(mixture.permutation(class_ids), weights, strict=True):
         name = atlas.CLASS_NAMES[class_id]
-        total += weight * _GAIN.get(name, 1.0) * draw_pattern(cells, int(class_id))
+        pattern = draw_pattern(cells, int(class_id))
+        if cell_classes is not None:
+            pattern = pattern * cells.per_cell(cell_classes[:, class_id].astype(np.float64))
+        total += weight * _GAIN.get(name, 1.0) * pattern
         pool = _POOL.get(name, (0.0, 0.0))
         nucleus += weight * pool[0] * mixture.uniform(0.4, 1.2)
         cytosol += weight * pool[1] * mixture.uniform(0.4, 1.2)
     dissolved = cells.thickness * (cytosol * cells.cytoplasm + nucleus * cells.nucleus * (1 - 0.6 * cells.nucleoli))
+    if cell_classes is not None:  # a negative cell shows the background of every stain
+        dissolved = dissolved * cells.per_cell(np.where(cell_classes.any(axis=1), np.float64(1), _NEGATIVE))
     total += dissolved * np.clip(1 + 0.35 * cells.texture("fine", rng), 0, None)
     uneven = mixture.choice([0.15, 0.25, 0.5])
     levels = np.exp(uneven * np.clip(rng.standard_normal(len(cells.scene.phase)), -2, 1.5)) * cells.uptake**0.6

@@ -44,6 +44,9 @@ class SyntheticAtlas:
         fields_per_antibody: how many fields in a row show one antibody, as in the atlas: the same classes in the same
             proportions, the same cell line and nearly the same brightness, in other cells. They have one label set,
             right or wrong, and the group of their antibody. 1: every field has its own.
+        mixed: the share of cells, from 0 to below 1, that are negative, in fields of mixed cells: every other cell
+            shows one of its field's classes, and each class is shown by one cell at least. `None`: every cell shows all
+            classes of its field. (Mitotic spindles and bridges are seen in dividing cells alone.)
 
     Attributes:
         samples: these images as `Samples`, with `labels`, the names of the classes and `groups`.
@@ -81,6 +84,7 @@ class SyntheticAtlas:
         balance: str = "atlas",
         wrong_labels: float = 0.0,
         fields_per_antibody: int = 1,
+        mixed: float | None = None,
     ) -> None:
         self.num_samples = _check_count("num_samples", num_samples)
         self.image_size = check_image_size(image_size, _SMALLEST_SIZE)
@@ -91,6 +95,9 @@ class SyntheticAtlas:
         if not isinstance(wrong_labels, int | float) or not 0 <= wrong_labels <= 1:
             raise ValueError(f"`wrong_labels` must be a number from 0 to 1. Received: {wrong_labels!r}")
         self.wrong_labels = float(wrong_labels)
+        if mixed is not None and (not isinstance(mixed, int | float) or not 0 <= mixed < 1):
+            raise ValueError(f"`mixed` must be None or a number from 0 to below 1. Received: {mixed!r}")
+        self.mixed = mixed
         self.channels: tuple[str, ...] = atlas.CHANNELS
         self.ids: Sequence[str] = tuple(f"synthetic-{self.seed}-{index:06d}" for index in range(self.num_samples))
         self.fields_per_antibody = _check_count("fields_per_antibody", fields_per_antibody, least=1)
@@ -124,7 +131,8 @@ class SyntheticAtlas:
         uptake = 2 * cells.per_cell(cells.uptake / 2)
         stained[..., 0] = (cells.microtubules + 0.16 * free) * uptake * red
         classes = np.flatnonzero(self.true_labels[index]).tolist()
-        stained[..., 1] = draw_protein(cells, classes, self._antibody(index, "protein"))
+        shown = None if self.mixed is None else self._classes_of_cells(index, cells)
+        stained[..., 1] = draw_protein(cells, classes, self._antibody(index, "protein"), shown)
         stained[..., 2] = cells.chromatin * blue
         stained[..., 3] = cells.reticulum * uptake * yellow
         antibody = self._antibody(index, "exposure")
@@ -169,6 +177,35 @@ class SyntheticAtlas:
         whose nucleus lies outside the field has its number in the second only.
         """
         return self._compartments(self._check_index(index)).labels(self.image_size)
+
+    def cell_classes(self, index: int) -> npt.NDArray[np.uint8]:
+        """Which classes each cell of a sample shows: uint8 of shape `(num_cells, 28)`, a row of zeros if negative.
+
+        The rows are the cells 1, 2, ... of `cell_labels`.
+        """
+        index = self._check_index(index)
+        cells = self._compartments(index)
+        return self._classes_of_cells(index, cells)[cells.labelled(self.image_size)]
+
+    def _classes_of_cells(self, index: int, cells: Compartments) -> npt.NDArray[np.uint8]:
+        """The same for all cells of the scene."""
+        labels, center = self.true_labels[index], cells.scene.center
+        if self.mixed is None:
+            return np.tile(labels, (len(center), 1))
+        rng = cells.rng("cell classes")
+        classes = rng.permutation(np.flatnonzero(labels))
+        order = rng.permutation(len(center))
+        height, width = self.image_size
+        corner = FIELD * np.array([width, height]) / max(height, width)
+        inside = np.all((center > 0) & (center < corner), axis=1)
+        order = order[np.argsort(np.logical_not(inside[order]), kind="stable")]  # those in view first
+        shown = np.zeros((len(center), len(labels)), np.uint8)
+        shown[order, rng.choice(classes, len(order))] = 1
+        shown[rng.random(len(center)) < self.mixed] = 0
+        first = order[: len(classes)]
+        shown[first] = 0
+        shown[first, classes[: len(first)]] = 1
+        return shown
 
     def save(self, root: str | Path, *, layout: str = "kaggle", num_test: int = 0) -> None:
         """Writes the samples as laboratories keep theirs, so that everything can be tried without data.

@@ -86,6 +86,8 @@ def test_masks_are_where_the_channels_say():
         ({"balance": "even"}, ValueError, "balance.*'even'"),
         ({"wrong_labels": 1.2}, ValueError, "wrong_labels.*Received: 1"),
         ({"wrong_labels": "few"}, ValueError, "wrong_labels.*'few'"),
+        ({"mixed": 1}, ValueError, "mixed.*Received: 1"),
+        ({"mixed": "some"}, ValueError, "mixed.*'some'"),
         ({"fields_per_antibody": 0}, ValueError, "fields_per_antibody.*at least 1.*Received: 0"),
     ],
 )
@@ -115,6 +117,34 @@ def test_fields_of_one_antibody_are_alike_and_not_the_same():
     assert all(
         np.corrcoef(one.ravel(), two.ravel())[0, 1] < 0.9 for one, two in zip(images[::2], images[1::2], strict=True)
     )
+
+
+def test_cells_of_mixed_fields_show_what_they_are_said_to():
+    """Where a cell's class lies, the protein is brighter than in the negative cells; nothing else has changed."""
+    options = {"num_samples": 6, "image_size": 128, "balance": "uniform", "seed": 2}
+    mixed, plain = SyntheticAtlas(**options, mixed=0.4), SyntheticAtlas(**options)
+    np.testing.assert_array_equal(mixed.labels, plain.labels)
+    brighter = []
+    for index in range(6):
+        cells, classes, image = mixed.cell_labels(index)[1], mixed.cell_classes(index), mixed.read(index)
+        np.testing.assert_array_equal(cells, plain.cell_labels(index)[1])
+
+        assert classes.shape == (cells.max(), 28)
+        assert classes.sum(axis=1).max() == 1
+        np.testing.assert_array_equal(classes.max(axis=0), mixed.labels[index])
+        assert (plain.cell_classes(index) == plain.labels[index]).all()
+        masks = mixed.masks(index)
+        negative = np.isin(cells, 1 + np.flatnonzero(~classes.any(axis=1)))
+        for class_id in np.flatnonzero(mixed.labels[index]):
+            place = masks[atlas.CLASS_NAMES[class_id]]
+            shown = place & np.isin(cells, 1 + np.flatnonzero(classes[:, class_id]))
+            if min(np.count_nonzero(shown), np.count_nonzero(place & negative)) > 30:
+                brighter.append(image[..., 1][shown].mean() - image[..., 1][place & negative].mean())
+    assert len(brighter) >= 5
+    assert min(brighter) > 0
+    assert np.median(brighter) > 15
+    shares = [one for index in range(6) for one in mixed.cell_classes(index).any(axis=1)]
+    assert 0.45 < np.mean(shares) < 0.8
 
 
 def test_wrong_index_is_named():
