@@ -5,8 +5,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 # Tests of what is NumPy alone say nothing about a backend; pages are cut from tests of what other tests test too.
 ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,cells cluster docs docs_site evaluation synthetic_atlas test_atlas.py \
-	test_damaged_files.py test_files.py test_imports.py test_labels.py test_lazy_imports.py test_pandas.py test_plot_cells.py \
-	test_plots.py test_stops.py inference/test_write_predictions.py) $(addprefix --ignore tests/data/,test_augmentation.py \
+	test_damaged_files.py test_files.py test_imports.py test_labels.py test_lazy_imports.py test_new_folder.py test_pandas.py \
+	test_plot_cells.py test_plots.py test_stops.py inference/test_write_predictions.py) $(addprefix --ignore tests/data/,test_augmentation.py \
 	test_channel_files.py test_channel_stacks.py test_found_files.py test_framing.py test_image_file.py test_load_table.py \
 	test_ome_zarr.py test_ome_zarr_on_s3.py test_packed_source.py test_plate_normalization.py test_progress.py \
 	test_projections.py test_public_images.py test_readers.py test_reading.py test_splits.py test_validate.py \

@@ -10,6 +10,7 @@ import os
 import re
 import reprlib
 import secrets
+import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -35,9 +36,9 @@ _WORDS = {dict: "an object", list: "a list", str: "a text", int: "an integer", b
 def replacing(path: str | os.PathLike[str], *, clean: bool = True) -> Iterator[Path]:
     """Gives the path of a temporary file, of the same name and on the same disk, that then takes the place of `path`.
 
-    Whatever happens, a power cut too, `path` is what it was before or what was written, in full. Where it is a
-    symbolic link, what it points at is replaced. A file keeps its mode. What killed processes left in the folder is
-    removed if `clean`, where the system has locks on folders.
+    Whatever happens, a power cut too, `path` is what it was before or what was written, in full. The target of a
+    symbolic link is replaced. A file keeps its mode. Where nothing is yet, it may be a folder; its content is the
+    caller's to flush. What killed processes left beside it is removed if `clean`, where folders have locks.
 
     Raises:
         ValueError: if `path` is there and no regular file, such as a folder or a device.
@@ -313,6 +314,7 @@ def _seal(token: str) -> str:
 
 def _remove(folder: Path, descriptor: int | None) -> None:
     with suppress(OSError):
-        for name in os.listdir(folder if descriptor is None else descriptor):
-            os.unlink(folder / name if descriptor is None else name, dir_fd=descriptor)
+        for entry in list(os.scandir(folder if descriptor is None else descriptor)):
+            remove = shutil.rmtree if entry.is_dir(follow_symlinks=False) else os.unlink
+            remove(entry.path, dir_fd=descriptor)  # a name alone where the folder is given by its descriptor
         os.rmdir(folder)

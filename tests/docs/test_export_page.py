@@ -32,3 +32,30 @@ def test_the_page(tmp_path, monkeypatch, capsys):
     print(about["channels"], about["class_names"], about["pixel_size"])
     # --8<-- [end:ask]
     assert "['red', 'green', 'blue', 'yellow'] ['Golgi', 'Nucleus', 'Cytosol'] 0.32" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_other_formats(tmp_path, monkeypatch):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    monkeypatch.chdir(tmp_path)
+    model = keras_hpa.GapNet((64, 64, 4), num_classes=3, input_dtype="uint8")
+    calibrator = keras_hpa.ThresholdCalibrator().fit(np.eye(3), np.eye(3, dtype=int))
+    images = np.zeros((2, 64, 64, 4), np.uint8)
+    # --8<-- [start:others]
+    keras_hpa.export.litert(model, "model.tflite", calibrator)
+    keras_hpa.export.saved_model(model, "saved_model", calibrator)
+    # --8<-- [end:others]
+    # --8<-- [start:use_litert]
+    from ai_edge_litert.interpreter import Interpreter
+
+    answers = Interpreter("model.tflite").get_signature_runner()(images=images)
+    # --8<-- [end:use_litert]
+    assert Interpreter is interpreter.Interpreter
+    np.testing.assert_allclose(answers["probabilities"], model.predict(images, verbose=0), atol=1e-5)
+    # --8<-- [start:use_saved_model]
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load("saved_model")
+    answers = loaded.serve(images)
+    # --8<-- [end:use_saved_model]
+    np.testing.assert_allclose(answers["probabilities"], model.predict(images, verbose=0), atol=1e-5)
