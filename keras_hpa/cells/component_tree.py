@@ -51,56 +51,84 @@ def best_regions(picture: Picture, *, num_levels: int, smallest: float, largest:
         smallest, largest: areas of regions that are considered, in pixels.
     """
     slope = slope_of(picture)
-    labels = np.zeros(picture.shape, np.int32)
-    before, best_before = labels, np.zeros(1)
-    chosen = 0
+    # With a dark frame, all that lies outside is one region, and no run of pixels goes on in the next row.
+    framed = cv2.copyMakeBorder(picture, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=-np.inf)
+    labels = np.zeros(framed.shape, np.int32)
+    chosen, best, pixel_in = 0, np.zeros(0), np.zeros(0, np.int64)
     for level in _levels(picture, num_levels)[::-1]:
-        regions, area = _regions_above(picture, level)
-        parent = np.zeros(len(best_before), np.int64)
-        inside = before > 0
-        parent[before[inside]] = regions[inside]
-        best = np.bincount(parent[1:], best_before[1:], len(area)).astype(np.float64)
-        fits = (area >= smallest) & (area <= largest)
-        fits[0] = False
+        bright = _bright_and_filled(framed, level)
+        count, regions = cv2.connectedComponents(bright, connectivity=4)
+        runs = _runs_of(regions, bright)
+        area = np.bincount(runs.label, runs.length, count)
+        best = np.bincount(regions.ravel()[pixel_in], best, count)[1:]
+        fits = (area[1:] >= smallest) & (area[1:] <= largest)
         if fits.any():
-            number = np.cumsum(fits) * fits
-            numbered = number[regions].astype(np.int32)
-            found = measure(numbered, slope)
-            own = np.zeros(len(area))
-            own[fits] = found.score
+            own = _measure(runs, regions[1:-1, 1:-1], bright[1:-1, 1:-1], slope, fits).score
             wins = fits & (own >= best) & (own > 0)
-            names = np.where(wins, chosen + np.cumsum(wins), 0).astype(np.int32)[regions]
+            names = (chosen + np.cumsum(wins)) * wins
+            _paint(labels, runs, names)
             chosen += int(wins.sum())
-            labels = np.where(names > 0, names, labels)
             best = np.where(wins, own, best)
-        before, best_before = regions, best
-    return measure(renumbered(labels), slope)
+        pixel_in = np.zeros(count - 1, np.int64)
+        pixel_in[runs.label - 1] = runs.start
+    return measure(renumbered(labels[1:-1, 1:-1]), slope)
 
 
 def measure(labels: Labels, slope: Picture) -> Regions:
     """Measures the regions of a label image, numbered from 1 without gaps, on a picture of slopes."""
-    count = int(labels.max(initial=0))
-    places = np.flatnonzero(labels)
-    region = labels.ravel()[places] - 1
-    y, x = np.divmod(places, labels.shape[1])
-    area = np.bincount(region, minlength=count).astype(np.float64)
-    if not count:
-        return Regions(labels, area, area, area)
-    y = y - (np.bincount(region, y, count) / area)[region]
-    x = x - (np.bincount(region, x, count) / area)[region]
-    # An ellipse of semi-axes a and b has variances a²/4 and b²/4. A pixel has a width: 1/12.
-    yy, xx, xy = (np.bincount(region, product, count) / area for product in (y * y, x * x, x * y))
-    ellipse = 4 * np.pi * np.sqrt(np.maximum((yy + 1 / 12) * (xx + 1 / 12) - xy**2, 1e-9))
-    rim = rim_of(labels)
-    of_rim = labels[rim] - 1
-    edge = np.bincount(of_rim, slope[rim], count) / np.maximum(np.bincount(of_rim, minlength=count), 1)
-    return Regions(labels, area, np.minimum(area / ellipse, 1), edge)
-
-
-def rim_of(labels: Labels) -> npt.NDArray[np.bool_]:
-    """The pixels of regions that have a neighbour outside; the border of the image is no outside."""
     inside = (labels > 0).astype(np.uint8)
-    return np.asarray((inside > 0) & (cv2.erode(inside, _CROSS) == 0))
+    framed = cv2.copyMakeBorder(labels, 0, 0, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    return _measure(_runs_of(framed, framed), labels, inside, slope, np.ones(int(labels.max(initial=0)), bool))
+
+
+class _Runs(NamedTuple):
+    """Pixels of one label side by side in a row: the label, the place of the first, and how many there are."""
+
+    label: Labels
+    start: npt.NDArray[np.int64]
+    length: npt.NDArray[np.int64]
+    width: int
+
+
+def _runs_of(labels: Labels, changing: npt.NDArray[np.integer]) -> _Runs:
+    """The runs of a label image whose first and last column are 0; `changing` changes where the labels do."""
+    flat = changing.ravel()
+    start = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    label = labels.ravel()[start]
+    runs = label > 0
+    length = np.diff(start, append=flat.size)
+    return _Runs(label[runs], start[runs], length[runs], labels.shape[1])
+
+
+def _paint(labels: Labels, runs: _Runs, names: npt.NDArray[np.integer]) -> None:
+    """Gives the regions that have a name, one value per label from 1 and 0 for none, this name in `labels`."""
+    name = names[runs.label - 1]
+    start, length, name = (values[name > 0] for values in (runs.start, runs.length, name))
+    shift = start - np.cumsum(length) + length
+    labels.ravel()[np.repeat(shift, length) + np.arange(length.sum())] = np.repeat(name, length)
+
+
+def _measure(
+    runs: _Runs, labels: Labels, inside: npt.NDArray[np.uint8], slope: Picture, wanted: npt.NDArray[np.bool_]
+) -> Regions:
+    """Measures the regions that are wanted, one flag per label from 1; all else is 0."""
+    count = len(wanted)
+    own = wanted[runs.label - 1]
+    region, start, length = runs.label[own] - 1, runs.start[own], runs.length[own].astype(np.float64)
+    area = np.bincount(region, length, count)
+    pixels = np.maximum(area, 1)
+    y, x = np.divmod(start, runs.width)
+    middle = x + (length - 1) / 2
+    y = y - (np.bincount(region, y * length, count) / pixels)[region]
+    middle -= (np.bincount(region, middle * length, count) / pixels)[region]
+    # An ellipse of semi-axes a and b has variances a²/4 and b²/4. A pixel has a width: 1/12.
+    yy, xy = (np.bincount(region, length * y * other, count) / pixels for other in (y, middle))
+    xx = np.bincount(region, length * (middle**2 + (length**2 - 1) / 12), count) / pixels
+    ellipse = 4 * np.pi * np.sqrt(np.maximum((yy + 1 / 12) * (xx + 1 / 12) - xy**2, 1e-9))
+    rim = np.flatnonzero(inside != cv2.erode(inside, _CROSS))
+    of_rim = labels.ravel()[rim] - 1 if labels.flags.c_contiguous else labels[np.divmod(rim, labels.shape[1])] - 1
+    edge = np.bincount(of_rim, slope.ravel()[rim], count) / np.maximum(np.bincount(of_rim, minlength=count), 1)
+    return Regions(labels, area, np.minimum(area / ellipse, 1), edge)
 
 
 def slope_of(picture: Picture) -> Picture:
@@ -125,14 +153,8 @@ def _levels(picture: Picture, count: int) -> npt.NDArray[np.float32]:
     return np.unique(np.concatenate([shares, spread]).astype(np.float32))
 
 
-def _regions_above(picture: Picture, level: np.float32) -> tuple[Labels, npt.NDArray[np.int64]]:
-    """The connected regions above a threshold, their holes filled: labels, and areas by label."""
-    outside = (picture <= level).astype(np.uint8)
-    count, dark = cv2.connectedComponents(outside, connectivity=4)
-    at_edge = np.zeros(count, bool)
-    for edge in (dark[0], dark[-1], dark[:, 0], dark[:, -1]):
-        at_edge[edge] = True
-    at_edge &= np.arange(count) > 0
-    filled = (~at_edge[dark]).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(filled, connectivity=4)
-    return labels, stats[:, cv2.CC_STAT_AREA].astype(np.int64)
+def _bright_and_filled(framed: Picture, level: np.float32) -> npt.NDArray[np.uint8]:
+    """1 for the pixels above a threshold, and for those that they enclose; the frame of the picture is dark."""
+    outside = cv2.compare(framed, float(level), cv2.CMP_LE)
+    cv2.floodFill(outside, None, (0, 0), 1)
+    return np.asarray(cv2.compare(outside, 1, cv2.CMP_NE))
