@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 Picture = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
+Numbers = npt.NDArray[np.float64]
 
 _ROUNDNESS_POWER = 8.0
 _EDGE_POWER = 2.0
@@ -18,18 +19,16 @@ class Regions(NamedTuple):
     """A label image with what is known of its regions: area in pixels, roundness 0 to 1, slope of the edge."""
 
     labels: Labels
-    area: npt.NDArray[np.float64]
-    roundness: npt.NDArray[np.float64]
-    edge: npt.NDArray[np.float64]
+    area: Numbers
+    roundness: Numbers
+    edge: Numbers
 
     @property
-    def score(self) -> npt.NDArray[np.float64]:
+    def score(self) -> Numbers:
         return score(self.area, self.roundness, self.edge)
 
 
-def score(
-    area: npt.NDArray[np.float64], roundness: npt.NDArray[np.float64], edge: npt.NDArray[np.float64] | float = 1.0
-) -> npt.NDArray[np.float64]:
+def score(area: Numbers, roundness: Numbers, edge: Numbers | float = 1.0) -> Numbers:
     """How much a region looks like one nucleus: large, like an ellipse, its outline on a steep slope.
 
     The score is proportional to the area, so that one region and the parts that it could be divided into are compared
@@ -60,7 +59,7 @@ def best_regions(picture: Picture, *, num_levels: int, smallest: float, largest:
         count, regions = cv2.connectedComponents(bright, connectivity=4)
         runs = _runs_of(regions, bright)
         area = np.bincount(runs.label, runs.length, count)
-        best = np.bincount(regions.ravel()[pixel_in], best, count)[1:]
+        best = np.bincount(regions.ravel()[pixel_in], best, count)[1:].astype(np.float64)
         fits = (area[1:] >= smallest) & (area[1:] <= largest)
         if fits.any():
             own = _measure(runs, regions[1:-1, 1:-1], bright[1:-1, 1:-1], slope, fits).score
@@ -115,20 +114,25 @@ def _measure(
     count = len(wanted)
     own = wanted[runs.label - 1]
     region, start, length = runs.label[own] - 1, runs.start[own], runs.length[own].astype(np.float64)
-    area = np.bincount(region, length, count)
+    area = np.bincount(region, length, count).astype(np.float64)
     pixels = np.maximum(area, 1)
     y, x = np.divmod(start, runs.width)
     middle = x + (length - 1) / 2
     y = y - (np.bincount(region, y * length, count) / pixels)[region]
     middle -= (np.bincount(region, middle * length, count) / pixels)[region]
-    # An ellipse of semi-axes a and b has variances a²/4 and b²/4. A pixel has a width: 1/12.
     yy, xy = (np.bincount(region, length * y * other, count) / pixels for other in (y, middle))
     xx = np.bincount(region, length * (middle**2 + (length**2 - 1) / 12), count) / pixels
-    ellipse = 4 * np.pi * np.sqrt(np.maximum((yy + 1 / 12) * (xx + 1 / 12) - xy**2, 1e-9))
     rim = np.flatnonzero(inside != cv2.erode(inside, _CROSS))
-    of_rim = labels.ravel()[rim] - 1 if labels.flags.c_contiguous else labels[np.divmod(rim, labels.shape[1])] - 1
+    of_rim = labels[np.divmod(rim, labels.shape[1])] - 1
     edge = np.bincount(of_rim, slope.ravel()[rim], count) / np.maximum(np.bincount(of_rim, minlength=count), 1)
-    return Regions(labels, area, np.minimum(area / ellipse, 1), edge)
+    return Regions(labels, area, roundness_of(area, yy, xx, xy), edge)
+
+
+def roundness_of(area: Numbers, yy: Numbers, xx: Numbers, xy: Numbers) -> Numbers:
+    """The area of regions over that of the ellipses with the same moments; `yy`, `xx` and `xy` are of pixel centres."""
+    # An ellipse of semi-axes a and b has variances a²/4 and b²/4. A pixel has a width: 1/12.
+    ellipse = 4 * np.pi * np.sqrt(np.maximum((yy + 1 / 12) * (xx + 1 / 12) - xy**2, 1e-9))
+    return np.minimum(area / ellipse, 1)
 
 
 def slope_of(picture: Picture) -> Picture:

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.cells.component_tree import Labels, Picture, Regions, best_regions, measure, renumbered, slope_of
+from keras_hpa.cells.nearest_label import nearest_label
 from keras_hpa.cells.part_regions import part_regions
 from keras_hpa.cells.scikit_image import load
 
@@ -69,8 +70,10 @@ def find_nuclei(picture: Picture, diameter: float, noise: float) -> Labels:
 def _grown(labels: Labels, smooth: Picture, width: float) -> Labels:
     """Regions up to where the brightness has fallen by half, which is further out than their own threshold if a
     neighbour made that too high."""
-    reach = load("skimage.segmentation").expand_labels(labels, _GROWTH * width)
-    half = (_means(labels, smooth) + _lowest_around(labels, smooth, width)) / 2
+    distance, owner = nearest_label(labels)
+    reach = np.where(distance <= _GROWTH * width, owner, 0)
+    around = np.where((distance > 0) & (distance <= max(2.0, _GROWTH * width)), owner, 0)
+    half = (_means(labels, smooth) + _lowest_around(labels, around, smooth)) / 2
     bright = (reach > 0) & (smooth > np.append(0, half)[reach])
     return np.asarray(load("skimage.segmentation").watershed(-smooth, labels, mask=bright | (labels > 0)), np.int32)
 
@@ -80,15 +83,13 @@ def _means(labels: Labels, smooth: Picture) -> npt.NDArray[np.float64]:
     return np.bincount(labels.ravel(), smooth.ravel())[1:] / np.maximum(pixels, 1)
 
 
-def _lowest_around(labels: Labels, smooth: Picture, width: float) -> npt.NDArray[np.float64]:
+def _lowest_around(labels: Labels, around: Labels, smooth: Picture) -> npt.NDArray[np.float64]:
     """The darkest pixel near each region and outside all of them; the region's own where there is none outside."""
-    reach = load("skimage.segmentation").expand_labels(labels, max(2.0, _GROWTH * width))
-    lowest = np.full(int(labels.max()) + 1, np.inf)
-    outside = labels == 0
-    np.minimum.at(lowest, reach[outside], smooth[outside])
-    own = np.full(len(lowest), np.inf)
-    np.minimum.at(own, labels.ravel(), smooth.ravel())
-    return np.where(np.isfinite(lowest), lowest, own)[1:]
+    lowest = np.full((2, int(labels.max()) + 1), np.inf)
+    for darkest, where in zip(lowest, (around, labels), strict=True):
+        there = where > 0
+        np.minimum.at(darkest, where[there], smooth[there])
+    return np.where(np.isfinite(lowest[0]), lowest[0], lowest[1])[1:]
 
 
 def working_scale(diameter: float) -> float:

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from keras_hpa.cells.component_tree import Labels, Picture
+from keras_hpa.cells.nearest_label import nearest_label
 from keras_hpa.cells.scikit_image import load
 
 # In diameters of a nucleus.
@@ -32,8 +33,7 @@ def grow_bodies(nuclei: Labels, bodies: Picture | None, diameter: float) -> Labe
     if bodies is None:
         return np.asarray(load("skimage.segmentation").expand_labels(nuclei, _REACH_WITHOUT_BODIES * diameter))
     smooth = cv2.GaussianBlur(bodies, (0, 0), max(_BLUR * diameter, 0.5))
-    distance, nearest = ndimage.distance_transform_edt(nuclei == 0, return_indices=True)
-    owner = nuclei[tuple(nearest)]
+    distance, owner = nearest_label(nuclei)
     ring = (distance > 0) & (distance <= max(2.0, _RING * diameter))
     count = int(nuclei.max())
     pixels = np.bincount(owner[ring], minlength=count + 1)

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from keras_hpa.cells.component_tree import Labels, measure, score
+from keras_hpa.cells.component_tree import Labels, Numbers, Picture, measure, roundness_of, score
 from keras_hpa.cells.scikit_image import load
 
 # In diameters of a nucleus.
@@ -38,44 +38,63 @@ def part_regions(labels: Labels, diameter: float) -> Labels:
 
 def _parts(region: npt.NDArray[np.bool_], diameter: float) -> Labels:
     """Cuts wherever there may be a waist, then joins neighbours as long as that makes better ellipses."""
-    depth = cv2.distanceTransform(np.pad(region, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    framed = cv2.copyMakeBorder(region.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
     depth = cv2.GaussianBlur(depth, (0, 0), max(_SMOOTHING * diameter, 0.3))
-    centers = load("skimage.feature").peak_local_max(
-        depth,
-        min_distance=max(1, round(_BETWEEN_CENTERS * diameter)),
-        threshold_abs=_SHALLOWEST * diameter,
-        labels=region.astype(np.int32),
-        exclude_border=False,
-    )
+    centers = _peaks(depth, region, max(1, round(_BETWEEN_CENTERS * diameter)), _SHALLOWEST * diameter)
     if len(centers) < 2:
         return region.astype(np.int32)
     markers = np.zeros(region.shape, np.int32)
-    markers[tuple(centers.T)] = np.arange(1, len(centers) + 1)
+    markers[tuple(np.transpose(centers))] = np.arange(1, len(centers) + 1)
     parts = load("skimage.segmentation").watershed(-depth, markers, mask=region).astype(np.int32)
-    values = {number: _score(parts == number) for number in range(1, len(centers) + 1)}
-    while True:
-        joined = [(_score((parts == one) | (parts == other)), one, other) for one, other in _neighbours(parts)]
-        gains = [(whole - values[one] - values[other], whole, one, other) for whole, one, other in joined]
-        if not gains or max(gains)[0] < 0:
+    sums, pairs = _sums(parts), _neighbours(parts)
+    name = np.arange(len(centers) + 1)
+    while pairs:
+        ones, others = np.transpose(list(pairs))
+        gains = _score(sums[ones] + sums[others]) - _score(sums[ones]) - _score(sums[others])
+        gain, one, other = max(zip(gains.tolist(), ones.tolist(), others.tolist(), strict=True))
+        if gain < 0:
             break
-        _, whole, one, other = max(gains)
-        parts[parts == other] = one
-        values[one] = whole
-        del values[other]
-    order = np.zeros(len(centers) + 1, np.int32)
-    order[sorted(values)] = np.arange(1, len(values) + 1)
-    return order[parts]
+        sums[one] += sums[other]
+        name[name == other] = one
+        renamed = (tuple(sorted(one if part == other else part for part in pair)) for pair in pairs)
+        pairs = {(low, high) for low, high in renamed if low != high}
+    return np.unique(name, return_inverse=True)[1].astype(np.int32)[parts]
 
 
-def _score(region: npt.NDArray[np.bool_]) -> float:
-    found = measure(region.astype(np.int32), np.zeros(region.shape, np.float32))
-    return float(score(found.area, found.roundness)[0])
+def _peaks(depth: Picture, region: npt.NDArray[np.bool_], apart: int, shallowest: float) -> list[tuple[int, ...]]:
+    """The pixels that are deepest within a square of 2 * `apart` + 1 pixels, the deepest first; of equal ones nearer to
+    one another than `apart` the first."""
+    inside = np.where(region, depth, np.float32(-1))
+    is_peak = inside == cv2.dilate(inside, np.ones((2 * apart + 1, 2 * apart + 1), np.uint8))
+    if is_peak[region].all():
+        return []
+    places = np.argwhere(is_peak & (inside > shallowest))
+    peaks: list[tuple[int, ...]] = []
+    for place in places[np.argsort(-inside[tuple(places.T)], kind="stable")].tolist():
+        if all(max(abs(place[0] - y), abs(place[1] - x)) >= apart for y, x in peaks):
+            peaks.append(tuple(place))
+    return peaks
 
 
-def _neighbours(parts: Labels) -> list[tuple[int, int]]:
+def _sums(parts: Labels) -> Numbers:
+    """For each label the number of its pixels, and the sums of y, x, y², x² and xy over them."""
+    y, x = np.nonzero(parts)
+    values = np.stack([np.ones(len(y)), y, x, y * y, x * x, y * x])
+    label, count = parts[y, x], int(parts.max()) + 1
+    return np.stack([np.bincount(label, value, count) for value in values], -1)
+
+
+def _score(sums: Numbers) -> Numbers:
+    area = sums[:, 0]
+    y, x, yy, xx, xy = sums[:, 1:].T / np.maximum(area, 1)
+    return score(area, roundness_of(area, yy - y * y, xx - x * x, xy - y * x))
+
+
+def _neighbours(parts: Labels) -> set[tuple[int, int]]:
     pairs: set[tuple[int, int]] = set()
     for one, other in ((parts[1:], parts[:-1]), (parts[:, 1:], parts[:, :-1])):
         meet = (one != other) & (one > 0) & (other > 0)
         low, high = np.minimum(one[meet], other[meet]), np.maximum(one[meet], other[meet])
         pairs |= set(zip(low.tolist(), high.tolist(), strict=True))
-    return sorted(pairs)
+    return pairs

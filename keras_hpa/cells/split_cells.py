@@ -155,8 +155,8 @@ def _in_one_piece(labels: Labels, kept: Labels) -> Labels:
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is not None:
             own = labels[box] == number
-            numbered, num_pieces = ndimage.label(own, np.ones((3, 3)))
-            if num_pieces > 1:
-                sizes = np.bincount(numbered[own & (kept[box] == number)], minlength=num_pieces + 1)
+            count, numbered = cv2.connectedComponents(own.astype(np.uint8), connectivity=8)
+            if count > 2:
+                sizes = np.bincount(numbered[own & (kept[box] == number)], minlength=count)
                 whole[box][own & (numbered != np.argmax(sizes[1:]) + 1)] = 0
     return whole
