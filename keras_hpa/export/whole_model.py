@@ -33,6 +33,10 @@ class WholeModel:
     trials: list[tuple[npt.NDArray, list[npt.NDArray]]]
     """Random images, and what Keras answers: a batch of two and one of three."""
 
+    def answer(self, images: npt.NDArray) -> list[npt.NDArray]:
+        """Probabilities, and labels, by Keras."""
+        return _answers(self.model(images))
+
     def check(self, run: Callable[[npt.NDArray], Sequence[npt.NDArray]], path: str | os.PathLike[str]) -> None:
         """Compares a file with Keras.
 

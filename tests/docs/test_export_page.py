@@ -59,3 +59,29 @@ def test_other_formats(tmp_path, monkeypatch):
     answers = loaded.serve(images)
     # --8<-- [end:use_saved_model]
     np.testing.assert_allclose(answers["probabilities"], model.predict(images, verbose=0), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_package(tmp_path, monkeypatch):
+    pytest.importorskip("bioimageio.core")
+    monkeypatch.chdir(tmp_path)
+    model = keras_hpa.GapNet((64, 64, 4), num_classes=3, input_dtype="uint8")
+    calibrator = keras_hpa.ThresholdCalibrator(class_names=["Golgi", "Nucleus", "Cytosol"])
+    calibrator.fit(np.eye(3), np.eye(3, dtype=int))
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 4), np.uint8)
+    # --8<-- [start:package]
+    keras_hpa.export.bioimageio(
+        model,
+        "model.zip",
+        calibrator,
+        title="Protein location",
+        description="Where in the cell a protein is, from four stains.",
+        authors=[{"name": "Your Name", "affiliation": "Your institute"}],
+        license="CC-BY-4.0",
+        documentation="# Protein location\n\nTrained on ...\n\n## Validation\n\nCompare its labels with yours.\n",
+        test_images=images,
+        channels=keras_hpa.atlas.CHANNELS,
+        pixel_size=0.32,
+    )
+    # --8<-- [end:package]
+    assert (tmp_path / "model.zip").exists()
