@@ -17,8 +17,8 @@ ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,cells cluster docs docs
 	test_rules.py test_threshold_calibrator.py test_threshold_report.py)
 
 .PHONY: demo demo-inception test test-backends soak lint type wheel newcomer docs docs-serve docs-test figures notebook check clean \
-	bench-cells bench-evaluation bench-imports bench-inference bench-loading bench-losses bench-metrics bench-models \
-	bench-synthetic bench-thresholds
+	bench-cells bench-cluster bench-evaluation bench-imports bench-inference bench-loading bench-losses bench-metrics \
+	bench-models bench-synthetic bench-thresholds
 
 demo: .venv/examples
 	$(BIN)/python examples/demo.py --output demo
@@ -101,6 +101,10 @@ bench-evaluation: .venv/dev
 
 bench-thresholds: .venv/dev
 	$(BIN)/python benchmarks/thresholds.py --simulated 60
+
+bench-cluster: .venv/dev
+	$(BIN)/python benchmarks/cluster.py --measure
+	$(BIN)/python benchmarks/cluster.py --parts parts.json
 
 bench-inference: .venv/dev
 	$(BIN)/python benchmarks/inference.py

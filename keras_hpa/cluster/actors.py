@@ -27,6 +27,9 @@ def ray_running(address: str | None, num_cpus: float) -> Iterator[Any]:
     """
     ray = needs("ray", "`cluster` runs on Ray", extra="ray")
     if ray.is_initialized():
+        running = ray.get_runtime_context().gcs_address
+        if address not in (None, "auto", running):
+            raise ValueError(f"`address` must be left out where Ray runs, at {running!r}. Received: {address!r}")
         yield ray
         return
     address = address or os.environ.get("RAY_ADDRESS")

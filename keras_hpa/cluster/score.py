@@ -150,8 +150,8 @@ def score(
         "embedding": embedding,
         "decide": _calibrator_digest(decide),
     }
+    size = _prepare(Path(output), settings, block_size, min(_MOST_IN_BLOCK, -(-len(samples) // (4 * num_workers))))
     folder = Path(output).absolute()
-    size = _prepare(folder, settings, block_size, min(_MOST_IN_BLOCK, -(-len(samples) // (4 * num_workers))))
     if isinstance(samples, Samples):  # labels and metadata stay here
         samples = Samples(samples.source, pixel_sizes=samples.pixel_sizes)
     reading |= {"batch_size": batch_size, "workers": max(1, int(num_cpus))}

@@ -1,6 +1,7 @@
 """What the tests of `cluster.score` score. Actors import this file."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -57,6 +58,38 @@ class Slow(ArraySource):
 
     def read(self, index):
         time.sleep(self.seconds)
+        return super().read(index)
+
+
+class Restless(ArraySource):
+    """450 samples that take their time, three of which cannot be read; says which processes read."""
+
+    def __init__(self, folder, seconds):
+        images = np.random.default_rng(1).integers(0, 256, (450, 24, 24, 4), "uint8")
+        super().__init__(images, ids=[f"cell {number}" for number in range(len(images))])
+        self.folder, self.seconds = Path(folder), seconds
+
+    def read(self, index):
+        (self.folder / f"process-{os.getpid()}").touch()
+        time.sleep(self.seconds)
+        if index in (10, 11, 300):
+            raise OSError("a lamp went out")
+        return super().read(index)
+
+
+class Hungry(Restless):
+    """From one sample on its process may have no more memory than it has, and the sample wants some."""
+
+    def __init__(self, folder, hungry):
+        super().__init__(folder, 0.0)
+        self.hungry = hungry
+
+    def read(self, index):
+        if index == self.hungry:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            limit = pages * resource.getpagesize() + 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            return np.ones((2**15, 2**15, 4), np.uint8)
         return super().read(index)
 
 
