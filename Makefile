@@ -6,7 +6,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # Tests of what is NumPy alone say nothing about a backend; pages are cut from tests of what other tests test too.
 ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,cells cluster docs docs_site evaluation synthetic_atlas test_atlas.py \
 	test_damaged_files.py test_files.py test_imports.py test_labels.py test_lazy_imports.py test_new_folder.py test_pandas.py \
-	test_plot_cells.py test_plots.py test_stops.py inference/test_write_predictions.py) $(addprefix --ignore tests/data/,test_augmentation.py \
+	test_plot_cells.py test_plots.py test_release.py test_stops.py inference/test_write_predictions.py) \
+	$(addprefix --ignore tests/data/,test_augmentation.py \
 	test_channel_files.py test_channel_stacks.py test_found_files.py test_framing.py test_image_file.py test_load_table.py \
 	test_ome_zarr.py test_ome_zarr_on_s3.py test_packed_source.py test_plate_normalization.py test_progress.py \
 	test_projections.py test_public_images.py test_readers.py test_reading.py test_splits.py test_validate.py \
@@ -16,9 +17,9 @@ ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,cells cluster docs docs
 	test_calibration_files.py test_calibrator_arguments.py test_cross_fit.py test_estimator_checks.py test_rule_options.py \
 	test_rules.py test_threshold_calibrator.py test_threshold_report.py)
 
-.PHONY: demo demo-inception test test-backends soak lint type wheel newcomer docs docs-serve docs-test figures notebook check clean \
-	bench-cells bench-cluster bench-evaluation bench-imports bench-inference bench-loading bench-losses bench-metrics \
-	bench-models bench-synthetic bench-thresholds
+.PHONY: demo demo-inception test test-backends soak lint type dist wheel lower-bounds newcomer docs docs-serve docs-test \
+	figures notebook check clean bench-cells bench-cluster bench-evaluation bench-imports bench-inference bench-loading \
+	bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
 
 demo: .venv/examples
 	$(BIN)/python examples/demo.py --output demo
@@ -46,9 +47,14 @@ lint: .venv/dev
 type: .venv/dev
 	$(BIN)/mypy
 
-wheel: .venv/dev
-	rm -rf build/wheel dist
+# What would be uploaded.
+dist: .venv/dev
+	rm -rf dist
 	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+
+wheel: dist
+	rm -rf build/wheel
 	$(PYTHON) -m venv build/wheel
 	build/wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build && wheel/bin/python ../tests/fit_one_batch.py
@@ -56,6 +62,16 @@ wheel: .venv/dev
 # A newcomer's first hour, with the wheel in a fresh environment and the code of the site.
 newcomer: wheel docs
 	tests/newcomer.sh dist/*.whl site
+
+# The lowest versions that pyproject.toml allows, in an environment of their own.
+lower-bounds:
+	mkdir -p build
+	$(PYTHON) tests/lower_bounds.py > build/lower-bounds.txt
+	$(PYTHON) -m venv --clear build/lower-bounds
+	build/lower-bounds/bin/python -m pip install --quiet --constraint build/lower-bounds.txt \
+		'.[cells,export,report,tables]' pytest hypothesis
+	cd build/lower-bounds && bin/python -m pytest --rootdir . -p no:cacheprovider -W default --import-mode=importlib \
+		../../tests/thresholds ../../tests/layers ../../tests/losses ../../tests/metrics ../../tests/test_labels.py
 
 # The site; building it trains nothing and asks the network for nothing.
 docs: .venv/docs
