@@ -52,21 +52,23 @@ def test_from_masks_to_a_table():
     # --8<-- [end:look]
     # --8<-- [start:split]
     train, validation = crops.packed("cells_pack").split(validation_size=0.25, seed=0)
-    train_batches = train.batches(shuffle=True, augment="dihedral")
-    validation_batches = validation.batches()
+    train_bags = keras_hpa.cells.CellBags(train, bag_size=8, shuffle=True, augment="dihedral")
+    validation_bags = keras_hpa.cells.CellBags(validation, bag_size=8)
     # --8<-- [end:split]
     assert not set(train.metadata["field"]) & set(validation.metadata["field"])
     # --8<-- [start:train]
-    model = keras_hpa.GapNet((80, 80, 2), num_classes=2)
-    model.compile("adam", loss=keras_hpa.BinaryCrossentropy(), metrics=[keras_hpa.MacroF1()])
-    model.fit(train_batches, validation_data=validation_batches, epochs=30)
+    classifier = keras_hpa.GapNet((80, 80, 2), num_classes=2)
+    model = keras_hpa.BagOfCells(classifier, pooling="noisy_or")
+    loss = keras_hpa.BinaryCrossentropy()
+    model.compile("adam", loss={"image": loss, "cells": loss}, loss_weights={"image": 1.0, "cells": 0.1})
+    model.fit(train_bags, validation_data=validation_bags, epochs=100)
     # --8<-- [end:train]
     # --8<-- [start:decide]
-    validation_scores = keras_hpa.predict_scores(model, validation_batches)
+    validation_scores = keras_hpa.predict_scores(classifier, validation)
     calibrator = keras_hpa.ThresholdCalibrator(class_names=crops.class_names).fit(validation_scores, validation.labels)
     # --8<-- [end:decide]
     # --8<-- [start:table]
-    scores = keras_hpa.predict_scores(model, crops.batches())
+    scores = keras_hpa.predict_scores(classifier, crops)
     table = keras_hpa.cells.cell_table(crops, scores, calibrator, border_weight=0.8, negative="Negative")
     keras_hpa.write_predictions("cells.parquet", crops, scores, calibrator)  # or .csv, .xlsx
     # --8<-- [end:table]
@@ -99,6 +101,20 @@ def test_other_masks():
     # --8<-- [end:function]
     expected = keras_hpa.cells.split_cells(drawn.read(0), nuclei=2, bodies=(0, 3))[1]
     np.testing.assert_array_equal(crops.label_image(drawn.ids[0]), expected)
+
+
+@pytest.mark.usefixtures("_short_trainings")
+def test_without_bags():
+    fields = keras_hpa.load_folder(
+        "fields", "fields.csv", channels=["er", "gfp"], pattern="{id}_{channel}.tif", label_columns="location"
+    )
+    crops = keras_hpa.cells.CellCrops(fields, "masks/{id}_er_cp_masks.tif", size=80)
+    train, validation = crops.split(validation_size=0.25, seed=0)
+    # --8<-- [start:alike]
+    classifier = keras_hpa.GapNet((80, 80, 2), num_classes=2)
+    classifier.compile("adam", loss=keras_hpa.BinaryCrossentropy(), metrics=[keras_hpa.MacroF1()])
+    classifier.fit(train.batches(shuffle=True, augment="dihedral"), validation_data=validation.batches(), epochs=30)
+    # --8<-- [end:alike]
 
 
 def test_eight_steps_at_most():

@@ -11,7 +11,15 @@ import pytest
 def test_from_drawings_to_a_table_and_pictures(tmp_path, capsys):
     pytest.importorskip("skimage", reason="the extra `cells` is not installed")
     out = tmp_path / "out"
-    small = ["--fields=8", "--image-size=128", "--crop-size=32", "--batch-size=16", "--epochs=1", "--workers=1"]
+    small = [
+        "--fields=8",
+        "--image-size=128",
+        "--crop-size=32",
+        "--batch-size=2",
+        "--bag-size=4",
+        "--epochs=1",
+        "--workers=1",
+    ]
     cells.main([f"--output={out}", *small])
     assert " cells in 8 fields" in capsys.readouterr().out
     with open(out / "cells.csv", newline="") as file:
