@@ -100,7 +100,10 @@ class Hep2Mosaics:
 
 
 class MixedDrawings:
-    """Drawn fields of two of eight classes: a third of the cells is negative, each other cell has one of the two."""
+    """Drawn fields of two of eight classes: a third of the cells is negative, each other cell has one of the two.
+
+    The channels are protein and nucleus, the square roots of their intensities, so that dim fields are seen.
+    """
 
     size = 64
 
@@ -113,7 +116,9 @@ class MixedDrawings:
 
     def part_of(self, name: str, num_fields: int) -> KnownCells:
         chosen, self.unused = self.unused[:num_fields], self.unused[num_fields:]
-        source = ArraySource(in_memory(self.drawn.read, chosen), [self.drawn.ids[one] for one in chosen])
+        images = in_memory(self.drawn.read, chosen)[..., [1, 2]]
+        dim = np.rint(np.sqrt(images * 255.0)).astype(np.uint8)  # the brightest and the dimmest fields are nearer
+        source = ArraySource(dim, [self.drawn.ids[one] for one in chosen], channels=["protein", "nucleus"])
         fields = Samples(source, self.drawn.true_labels[chosen][:, self.columns], class_names=_CLASSES)
         masks = [self.drawn.cell_labels(one)[1] for one in chosen]
         classes = [self.drawn.cell_classes(one)[:, self.columns] for one in chosen]
