@@ -109,6 +109,7 @@ bench-loading: .venv/dev
 
 bench-cells: .venv/dev
 	$(BIN)/python benchmarks/cells.py
+	$(BIN)/python benchmarks/cell_scores.py
 	$(BIN)/python benchmarks/cell_bags.py
 
 bench-evaluation: .venv/dev

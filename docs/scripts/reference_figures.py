@@ -263,6 +263,26 @@ def draw_tiles() -> Figure:
     return figure
 
 
+def draw_cells() -> Figure:
+    """Twelve fields of mixed cells as `split_cells` parts them, each cell outlined in the colour of what it shows."""
+    fields = keras_hpa.SyntheticAtlas(60, seed=5, balance="uniform", mixed=0.3)
+    pairs = np.flatnonzero(fields.labels.sum(axis=1) == 2)[:12]
+    stains = {"nuclei": "blue", "bodies": ("red", "yellow"), "channels": fields.channels}
+    figure = Figure(figsize=(WIDTH, 9.2))
+    for index, axes in zip(pairs.tolist(), figure.subplots(4, 3).flat, strict=True):
+        image = fields.read(index)
+        true, classes = fields.cell_labels(index)[1], fields.cell_classes(index)
+        first, second = np.flatnonzero(fields.labels[index])
+        show(axes, merge(image), f"{NAMES[first][:22]}\n{NAMES[second][:22]}")
+        cells = keras_hpa.cells.split_cells(image, **stains)[1]
+        for number in range(1, cells.max() + 1):
+            most = np.bincount(true[cells == number]).argmax()
+            shown = classes[most - 1] if most else np.zeros(len(NAMES))
+            colour = "#E69F00" if shown[first] else "#56B4E9" if shown[second] else "#B0B0B0"
+            axes.contour(cells == number, [0.5], colors=[colour], linewidths=1.2)
+    return figure
+
+
 def show(axes: Axes, picture: np.ndarray, title: str, **limits: float) -> None:
     axes.imshow(picture, cmap="gray", interpolation="bilinear", **limits)
     axes.set_title(title)
@@ -276,6 +296,7 @@ def plain_numbers(*logarithmic: Axis) -> None:
 
 FIGURES = {
     "apply_symmetry": draw_symmetries,
+    "cells": draw_cells,
     "channel_gain": draw_channel_gain,
     "channel_mixer": draw_channel_mixer,
     "class_balanced_crossentropy": draw_class_weights,

@@ -47,6 +47,8 @@ def check_label_image(labels: Any, whose: str) -> npt.NDArray:
         )
     if array.dtype.kind == "i" and array.min() < 0:
         raise ValueError(f"{whose} must hold 0 for the background and no negative label. Received: {array.min()}")
+    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{whose} must hold labels below 2 ** 63. Received: {array.max()}")
     return array
 
 

@@ -13,6 +13,8 @@ from keras_hpa.cells.find_nuclei import estimate_diameter, find_nuclei, noise_of
 from keras_hpa.cells.grow_bodies import grow_bodies, merge_stains
 from keras_hpa.cells.scikit_image import load
 
+_LARGEST = 1e300  # differences of larger numbers may be infinite
+
 
 def split_cells(
     image: npt.ArrayLike,
@@ -72,7 +74,8 @@ def split_cells(
     nucleus = _index_of("nuclei", nuclei, names, pixels.shape[-1])
     several = [bodies] if isinstance(bodies, str) or not isinstance(bodies, Sequence) else bodies
     body = [_index_of("bodies", one, names, pixels.shape[-1]) for one in several]
-    if diameter is not None and not 0 < diameter < np.inf:
+    is_number = isinstance(diameter, (int, float, np.integer, np.floating)) and not isinstance(diameter, bool)
+    if diameter is not None and not (is_number and 0 < diameter < np.inf):
         raise ValueError(f"`diameter` must be a number of pixels above 0. Received: {diameter!r}")
     used = {index: _stretched(pixels[..., index], index) for index in {nucleus, *body}}
     noise = noise_of(used[nucleus])
@@ -119,8 +122,14 @@ def _stretched(pixels: npt.NDArray[np.generic], index: int) -> Picture:
     """A channel as float32 from 0 to 1."""
     if not np.isfinite(pixels).all():
         raise ValueError(f"`image` must not hold NaN or infinity. Received: one or more in channel {index}")
+    # Differences count, not levels: float32 has 24 bits of them, and float64 has 53.
+    if pixels.dtype.kind == "i":
+        pixels = (pixels.astype(np.int64) - np.int64(pixels.min())).view(np.uint64)  # 2**63 and more come out right
+    elif pixels.dtype.kind == "u":
+        pixels = pixels - pixels.min()
     picture = pixels.astype(np.float64)
-    # Differences count, not levels: float32 has 24 bits of them.
+    if np.abs(picture).max() > _LARGEST:
+        picture /= _LARGEST
     picture -= picture.min()
     picture /= picture.max() or 1.0
     return np.asarray(picture, np.float32)

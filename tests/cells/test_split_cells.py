@@ -128,6 +128,21 @@ def test_the_dtype_changes_nothing(dtype):
         np.testing.assert_array_equal(one, other)
 
 
+def test_levels_of_any_height_change_nothing():
+    _, picture = field(GRID, offset=20)
+    image = np.clip(picture, 0, 255).astype(np.uint8)[..., None]
+    expected = split_cells(image, nuclei=0)[0]
+    assert expected.max() == len(GRID)
+    for moved in (
+        image + np.uint64(2**63),
+        image.astype(np.int64) + np.int64(-(2**63)),
+        (image.astype(int) - 128).astype(np.int8),
+        (image / 128.0 - 1) * 1.7e308,
+        image * 1e-310,
+    ):
+        np.testing.assert_array_equal(split_cells(moved, nuclei=0)[0] > 0, expected > 0)
+
+
 @pytest.mark.parametrize(
     "image",
     [
@@ -166,6 +181,8 @@ IMAGE = np.zeros((32, 32, 4), np.uint8)
         (IMAGE, {"nuclei": 0, "bodies": (1, 9)}, ValueError, r"`bodies` must lie in 0 to 3. Received: 9"),
         (IMAGE, {"nuclei": 0, "channels": "ab"}, ValueError, r"`channels` must hold 4 names"),
         (IMAGE, {"nuclei": 0, "diameter": 0}, ValueError, r"`diameter` must be .* above 0. Received: 0"),
+        (IMAGE, {"nuclei": 0, "diameter": "20"}, ValueError, r"`diameter` .* Received: '20'"),
+        (IMAGE, {"nuclei": 0, "diameter": True}, ValueError, r"`diameter` .* Received: True"),
         (IMAGE, {"nuclei": 0, "diameter": float("nan")}, ValueError, r"`diameter` .* Received: nan"),
     ],
 )

@@ -39,6 +39,7 @@ _WRONG = {
     "floats": (_good().astype("float32"), r"whole numbers.*probabilities.*Received: float32"),
     "booleans": (_good() > 0, r"which pixel is of which cell.*skimage\.measure\.label.*Received: True and False"),
     "negative": (_good().astype("int32") - 1, r"no negative label\. Received: -1"),
+    "beyond whole numbers": (_good().astype("uint64") * np.uint64(2**62), r"labels below 2 \*\* 63\. Received: "),
     "several channels": (np.stack([_good()] * 3, axis=-1), r"outlines and overlays.*Received: shape \(40, 50, 3\)"),
     "several planes": (np.stack([_good()] * 4), r"shape \(height, width\).*Received: shape \(4, 40, 50\)"),
     "nothing at all": (None, r"`masks` must have a mask for every sample\. Received: none under its id for sample"),
