@@ -53,13 +53,13 @@ def main() -> None:
     print(f"{len(judged)} cells of {len(set(cells.metadata['field']))} fields judged, {len(classes)} classes\n")
 
     print("| field from cells | mAP of fields |\n| --- | --- |")
-    for how in ("max", "mean", "noisy-or"):
+    for how in ("max", "mean", "noisy_or"):
         pooled = pool_scores(cells, scores, how=how)
         of_fields = np.stack([drawn.labels[drawn.ids.index(field)] for field in pooled])[:, classes]
         print(f"| `{how}` | {mean_precision(of_fields, np.stack(list(pooled.values()))):.3f} |")
-    print("\n| cells from field | field: max | field: mean | field: noisy-or |\n| --- | --- | --- | --- |")
+    print("\n| cells from field | field: max | field: mean | field: noisy_or |\n| --- | --- | --- | --- |")
     print(f"| cells alone | {mean_precision(true, scores):.3f} | | |")
-    pooled = {how: pool_scores(cells, scores, how=how) for how in ("max", "mean", "noisy-or")}
+    pooled = {how: pool_scores(cells, scores, how=how) for how in ("max", "mean", "noisy_or")}
     for how, share in _BLENDS:
         reached = [
             mean_precision(true, blend_scores(cells, scores, of_fields, how=how, field_share=share))

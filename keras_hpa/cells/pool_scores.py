@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from keras_hpa.data import Samples
 
-_POOLINGS = ("mean", "max", "noisy-or")
+_POOLINGS = ("mean", "max", "noisy_or")
 
 
 def pool_scores(cells: Samples, scores: npt.ArrayLike, *, how: str = "mean") -> dict[str, npt.NDArray[np.float64]]:
@@ -19,7 +19,7 @@ def pool_scores(cells: Samples, scores: npt.ArrayLike, *, how: str = "mean") -> 
         cells: `CellCrops`, or what was selected, split or packed from them.
         scores: a matrix of shape `(num_cells, num_classes)`, 0 to 1.
         how: "mean", over the cells, which was best where single cells are often misjudged; "max", the score of the
-            best cell; or "noisy-or", the probability that one cell at least shows the class if scores are probabilities
+            best cell; or "noisy_or", the probability that one cell at least shows the class if scores are probabilities
             and cells independent.
 
     Returns:
@@ -42,7 +42,7 @@ def pool_scores(cells: Samples, scores: npt.ArrayLike, *, how: str = "mean") -> 
     rows: dict[str, list[int]] = {}
     for row, field in enumerate(fields):
         rows.setdefault(field, []).append(row)
-    if how == "noisy-or":
+    if how == "noisy_or":
         return {field: 1 - np.prod(1 - matrix[own], axis=0) for field, own in rows.items()}
     return {field: getattr(matrix[own], how)(axis=0) for field, own in rows.items()}
 

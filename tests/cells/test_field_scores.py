@@ -18,7 +18,7 @@ def crops():
 SCORES = np.random.default_rng(0).uniform(size=(6, 5))
 
 
-@pytest.mark.parametrize("how", ["max", "mean", "noisy-or"])
+@pytest.mark.parametrize("how", ["max", "mean", "noisy_or"])
 @pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [5, 2, 0, 3, 1, 4], [4, 3]])
 def test_fields_from_cells(crops, how, order):
     chosen = crops[order]
@@ -31,7 +31,7 @@ def test_fields_from_cells(crops, how, order):
             absent = 1.0
             for score in values:
                 absent *= 1 - score
-            expected = {"max": max(values), "mean": sum(values) / len(values), "noisy-or": 1 - absent}[how]
+            expected = {"max": max(values), "mean": sum(values) / len(values), "noisy_or": 1 - absent}[how]
             assert value == pytest.approx(expected)
 
 
