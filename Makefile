@@ -19,7 +19,7 @@ ON_BACKENDS := -m "not slow" $(addprefix --ignore tests/,cells cluster docs docs
 
 .PHONY: demo demo-inception test test-backends soak lint type dist wheel lower-bounds newcomer docs docs-serve docs-test \
 	figures notebook check clean bench-cells bench-cluster bench-evaluation bench-imports bench-inference bench-loading \
-	bench-losses bench-metrics bench-models bench-synthetic bench-thresholds
+	bench-losses bench-metrics bench-models bench-synthetic bench-thresholds bench-weights weights
 
 demo: .venv/examples
 	$(BIN)/python examples/demo.py --output demo
@@ -129,6 +129,15 @@ bench-inference: .venv/dev
 
 bench-synthetic: .venv/dev
 	$(BIN)/python benchmarks/synthetic_atlas.py
+
+# GapNet trained on drawings; the same command goes on where it was stopped.
+weights: .venv/dev
+	$(BIN)/python benchmarks/train_weights.py --output build/weights
+
+# What weights know of real cells: random, ImageNet's, GapNet-PL's, and those of `make weights`.
+WEIGHTS ?= $(wildcard build/weights/drawn.weights.h5)
+bench-weights: .venv/dev
+	$(BIN)/python benchmarks/weights.py $(WEIGHTS)
 
 clean:
 	rm -rf .venv build dist demo site

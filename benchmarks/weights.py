@@ -2,7 +2,7 @@
 
     KERAS_HPA_DATA=FOLDER python benchmarks/weights.py                       random weights, ImageNet's, GapNet-PL's
     KERAS_HPA_DATA=FOLDER python benchmarks/weights.py run.weights.h5 ...    those of trainings beside them
-    ... --fields-only, --probe-only
+    ... --fields-only, --probe-only, --filters 64 96 192
 
 The probe: features are frozen, 10, 40 or 200 cells of each of six patterns are learnt by a logistic regression, and
 cells from other blocks of ids are judged: neighbours often come from one specimen. The cells have one stain; the other
@@ -129,8 +129,8 @@ def field_scores(model: keras.Model, images: np.ndarray, size: int) -> np.ndarra
     return np.asarray(keras_hpa.predict_scores(model, batches, transforms="dihedral", verbose=0))
 
 
-def load(path: str | None) -> keras.Model:
-    return keras_hpa.GapNet((None, None, 4), 28, weights=path)
+def load(path: str | None, filters: Sequence[int] | None = None) -> keras.Model:
+    return keras_hpa.GapNet((None, None, 4), 28, weights=path, filters=filters)
 
 
 def _scaled(images: np.ndarray) -> np.ndarray:
@@ -142,10 +142,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("weights", nargs="*", help="weights files of GapNet")
     parser.add_argument("--probe-only", action="store_true")
     parser.add_argument("--fields-only", action="store_true")
+    parser.add_argument("--filters", type=int, nargs="+", help="of GapNet's blocks, where not the usual")
     args = parser.parse_args(argv)
     root = Path(os.environ["KERAS_HPA_DATA"])
-    models = {name: load(name) for name in args.weights}
-    random = load(None)
+    models = {name: load(name, args.filters) for name in args.weights}
+    random = load(None, args.filters)
 
     if not args.fields_only:
         cells = Hep2(root)
