@@ -38,7 +38,7 @@ def _looked_at(num_samples: int) -> list[int]:
     return sorted({0, num_samples // 2, num_samples - 1})
 
 
-def _digest(array: npt.NDArray) -> str:
+def _digest(array: npt.NDArray[Any]) -> str:
     about = f"{array.dtype.str} {array.shape}".encode()
     return hashlib.sha256(about + np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
 

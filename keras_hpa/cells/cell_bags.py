@@ -86,7 +86,7 @@ class CellBags(MultiChannelSequence):
         numbers = {field: number for number, field in enumerate(dict.fromkeys(self.fields))}
         self.field_ids: tuple[Hashable, ...] = tuple(numbers)
         field_of_cell = np.array([numbers[field] for field in self.fields], np.int64)
-        self.field_labels: npt.NDArray | None = None
+        self.field_labels: npt.NDArray[Any] | None = None
         if samples.labels is not None:
             labels = samples.labels
             self.field_labels = np.full((len(numbers), labels.shape[1]), -1, labels.dtype)
@@ -104,28 +104,28 @@ class CellBags(MultiChannelSequence):
     def __repr__(self) -> str:
         return f"<CellBags: {len(self.field_ids)} fields, up to {self.bag_size} cells of each; {super().__repr__()[1:]}"
 
-    def _arrangement(self) -> Callable[[npt.NDArray, npt.NDArray], Any]:
+    def _arrangement(self) -> Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]:
         return self._arranged
 
 
 class _DrawBags:
     """Draws the cells of a pass: `bag_size` in a row are of one field, those of a smaller field again and again."""
 
-    def __init__(self, bag_size: int, field_of_cell: npt.NDArray, shuffle: bool, seed: int):
+    def __init__(self, bag_size: int, field_of_cell: npt.NDArray[Any], shuffle: bool, seed: int):
         self.bag_size = bag_size
         order = np.argsort(field_of_cell, kind="stable")
         self.cells_of_field = np.split(order, np.cumsum(np.bincount(field_of_cell))[:-1])
         self.shuffle = shuffle
         self.seed = seed
 
-    def __call__(self, rng: np.random.Generator, num_samples: int) -> npt.NDArray:
+    def __call__(self, rng: np.random.Generator, num_samples: int) -> npt.NDArray[Any]:
         if not self.shuffle:
             rng = np.random.default_rng([self.seed, num_samples])  # the same in every pass
         fields = range(len(self.cells_of_field))
         order = rng.permutation(fields) if self.shuffle else fields
         return np.concatenate([self._bag(self.cells_of_field[field], rng) for field in order])
 
-    def _bag(self, cells: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
+    def _bag(self, cells: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
         if len(cells) > self.bag_size:
             cells = np.sort(rng.permutation(cells)[: self.bag_size])
         return np.resize(cells, self.bag_size)
@@ -137,9 +137,9 @@ class _Arrangement:
     def __init__(
         self,
         bag_size: int,
-        field_of_cell: npt.NDArray,
-        labels: npt.NDArray | None,
-        field_labels: npt.NDArray | None,
+        field_of_cell: npt.NDArray[Any],
+        labels: npt.NDArray[Any] | None,
+        field_labels: npt.NDArray[Any] | None,
     ):
         self.bag_size = bag_size
         self.field_of_cell = field_of_cell
@@ -147,7 +147,7 @@ class _Arrangement:
         self.labels = labels
         self.field_labels = field_labels
 
-    def __call__(self, images: npt.NDArray, samples: npt.NDArray) -> Any:
+    def __call__(self, images: npt.NDArray[Any], samples: npt.NDArray[Any]) -> Any:
         bags = samples.reshape(-1, self.bag_size)
         field = self.field_of_cell[bags[:, 0]]
         mask = np.arange(self.bag_size) < self.num_cells[field, None]

@@ -87,7 +87,7 @@ class CellCrops(Samples):
     def __init__(
         self,
         samples: Source,
-        masks: str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any] | Source | Callable[[npt.NDArray], Any],
+        masks: str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any] | Source | Callable[[npt.NDArray[Any]], Any],
         *,
         size: int | tuple[int, int],
         pixel_size: float | None = None,
@@ -157,7 +157,7 @@ class CellCrops(Samples):
         """Gives which pixels of a crop are of its cell, of shape `size`: just those that `outside="zero"` shows."""
         return self.source.mask(index)
 
-    def label_image(self, field_id: str) -> npt.NDArray:
+    def label_image(self, field_id: str) -> npt.NDArray[Any]:
         """Gives the mask of a field, in the field's own pixels."""
         if field_id not in self.fields.ids:
             raise ValueError(f"`field_id` must be the id of a field. Received: {field_id!r}")
@@ -205,12 +205,12 @@ def _measure(fields: Samples, masks: Masks, pieces: str) -> tuple[list[MeasuredC
     return [cells for cells, _ in found], [shape for _, shape in found]
 
 
-def _touches_border(boxes: npt.NDArray, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+def _touches_border(boxes: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
     return np.asarray((boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == shape).any(axis=1))
 
 
 def _windows(
-    boxes: npt.NDArray, size: tuple[int, int], margin: int, scales: npt.NDArray
+    boxes: npt.NDArray[Any], size: tuple[int, int], margin: int, scales: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """What is cut out for each cell, and whether it is shown smaller than asked for, as it would not fit."""
     sides, lengths = np.array(size), boxes[:, 2:] - boxes[:, :2]
@@ -225,7 +225,7 @@ def _windows(
 def _tell(
     unused: Sequence[str],
     without_cells: Sequence[str],
-    too_large: npt.NDArray,
+    too_large: npt.NDArray[Any],
     size: tuple[int, int],
     margin: int,
     num_cells: int,

@@ -62,7 +62,7 @@ def cell_table(
     return pandas.DataFrame(columns)
 
 
-def weigh_border(cells: Samples, scores: npt.ArrayLike, weight: float) -> npt.NDArray:
+def weigh_border(cells: Samples, scores: npt.ArrayLike, weight: float) -> npt.NDArray[Any]:
     """Multiplies the scores of cells that touch the border of their field."""
     at_border = getattr(cells, "metadata", {}).get("touches_border")
     if at_border is None:

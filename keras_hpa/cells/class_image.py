@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def class_image(labels: npt.ArrayLike, values: Mapping[int, Any], *, background: Any = 0) -> npt.NDArray:
+def class_image(labels: npt.ArrayLike, values: Mapping[int, Any], *, background: Any = 0) -> npt.NDArray[Any]:
     """Puts what is known of each cell onto its pixels: its class, a score, several scores, or a colour.
 
     Args:

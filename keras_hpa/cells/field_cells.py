@@ -104,7 +104,7 @@ class FieldCells:
         top, left, bottom, right = self.windows[index].tolist()
         return float(np.sqrt((bottom - top) / self.size[0] * (right - left) / self.size[1]))
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         position = int(self.positions[index])
         image = self._images.read(position)
         self._check_shape(image.shape[:2], position)
@@ -137,7 +137,7 @@ class FieldCells:
             )
         return cell
 
-    def label_image(self, position: int) -> npt.NDArray:
+    def label_image(self, position: int) -> npt.NDArray[Any]:
         """Gives the mask of a field."""
         label_image = self._label_images.read(position)
         self._check_shape(label_image.shape, position)
@@ -151,7 +151,7 @@ class FieldCells:
             )
 
 
-def _cut(image: npt.NDArray, window: npt.NDArray) -> npt.NDArray:
+def _cut(image: npt.NDArray[Any], window: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Copies a window, of which what lies outside of the image is 0."""
     top, left, bottom, right = window.tolist()
     cut = np.zeros((bottom - top, right - left, image.shape[2]), image.dtype)

@@ -20,7 +20,7 @@ class MeasuredCells:
     centroids: npt.NDArray[np.float64]  # row, column: a pixel's centre has whole numbers
 
 
-def check_label_image(labels: Any, whose: str) -> npt.NDArray:
+def check_label_image(labels: Any, whose: str) -> npt.NDArray[Any]:
     """Gives a label image as an array of shape `(height, width)`; refuses what is none, naming whose mask it is."""
     if isinstance(labels, (tuple, list, dict)) or labels is None:
         raise ValueError(
@@ -52,7 +52,7 @@ def check_label_image(labels: Any, whose: str) -> npt.NDArray:
     return array
 
 
-def measure_cells(labels: npt.NDArray, whose: str, pieces: str = "error") -> MeasuredCells:
+def measure_cells(labels: npt.NDArray[Any], whose: str, pieces: str = "error") -> MeasuredCells:
     """Measures the cells of a checked label image, in the order of their labels."""
     from scipy import ndimage
 

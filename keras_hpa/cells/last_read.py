@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 
 class Reader(Protocol):
-    def read(self, index: int) -> npt.NDArray: ...
+    def read(self, index: int) -> npt.NDArray[Any]: ...
 
 
 class LastRead:
@@ -24,9 +24,9 @@ class LastRead:
         self.reader = reader
         self.num_kept = num_kept
         self._lock = threading.Lock()
-        self._kept: OrderedDict[int, Future[npt.NDArray]] = OrderedDict()
+        self._kept: OrderedDict[int, Future[npt.NDArray[Any]]] = OrderedDict()
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         with self._lock:
             future = self._kept.get(index)
             is_first = future is None

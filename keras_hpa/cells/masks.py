@@ -30,7 +30,7 @@ class Masks(Protocol):
     unused: tuple[str, ...]
     is_parallel: bool
 
-    def read(self, index: int) -> npt.NDArray: ...
+    def read(self, index: int) -> npt.NDArray[Any]: ...
 
 
 def open_masks(masks: Any, fields: Source) -> Masks:
@@ -72,7 +72,7 @@ class _GivenMasks:
         self.unused = unused
         self.root = root
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         mask, sample_id = self.masks[index], self.ids[index]
         if not isinstance(mask, (str, os.PathLike)):
             return check_label_image(mask, f"The mask of sample {sample_id!r}")
@@ -98,7 +98,7 @@ class _SourceMasks:
         self.source = source
         self.unused = unused
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         return check_label_image(self.source.read(index), f"The mask of sample {self.source.ids[index]!r}")
 
 
@@ -108,12 +108,12 @@ class _CalledMasks:
     is_parallel = False  # a network is not asked by several threads at once
     unused: tuple[str, ...] = ()
 
-    def __init__(self, function: Callable[[npt.NDArray], Any], fields: Source):
-        self.function: Callable[[npt.NDArray], Any] | None = function
+    def __init__(self, function: Callable[[npt.NDArray[Any]], Any], fields: Source):
+        self.function: Callable[[npt.NDArray[Any]], Any] | None = function
         self.fields = fields
         self._found: dict[int, tuple[tuple[int, ...], np.dtype, bytes]] = {}
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         if index not in self._found:
             assert self.function is not None
             image = self.fields.read(index)

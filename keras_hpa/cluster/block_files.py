@@ -29,7 +29,7 @@ def block_path(folder: Path, number: int) -> Path:
 
 
 def write_block(
-    path: Path, number: int, ids: Sequence[str], columns: Mapping[str, npt.NDArray], errors: dict[str, str]
+    path: Path, number: int, ids: Sequence[str], columns: Mapping[str, npt.NDArray[Any]], errors: dict[str, str]
 ) -> None:
     """Writes a table of ids, and of a list per sample for each of `columns`, whole or not at all.
 

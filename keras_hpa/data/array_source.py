@@ -1,6 +1,7 @@
 """A source of arrays in memory."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ class ArraySource:
 
     def __init__(
         self,
-        images: npt.NDArray | Sequence[npt.NDArray],
+        images: npt.NDArray[Any] | Sequence[npt.NDArray[Any]],
         ids: Sequence[str] | None = None,
         *,
         channels: Sequence[str] | None = None,
@@ -61,5 +62,5 @@ class ArraySource:
     def __repr__(self) -> str:
         return f"ArraySource({len(self)} samples, channels={self.channels})"
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         return to_native(self.images[index])

@@ -1,6 +1,7 @@
 """Changes to training images that leave their labels true."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,11 +9,11 @@ import numpy.typing as npt
 from keras_hpa.data.dihedral import SYMMETRIES, apply_symmetry
 from keras_hpa.data.resizing import to_type
 
-Augmentation = Callable[[npt.NDArray, np.random.Generator], npt.NDArray]
+Augmentation = Callable[[npt.NDArray[Any], np.random.Generator], npt.NDArray[Any]]
 """Takes an image and a random generator, gives the changed image."""
 
 
-def random_symmetry(image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
+def random_symmetry(image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
     """Applies one of the eight symmetries of the square, each as likely; of the four that keep its shape if not square.
 
     Example:
@@ -56,7 +57,7 @@ class ChannelGain:
     def __repr__(self) -> str:
         return f"ChannelGain(gain={self.gain}, offset={self.offset})"
 
-    def __call__(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
+    def __call__(self, image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
         num_channels = image.shape[-1]
         limit = float(np.log1p(self.gain))
         gains = np.exp(rng.uniform(-limit, limit, size=num_channels), dtype=np.float32)

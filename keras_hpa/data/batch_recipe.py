@@ -42,7 +42,7 @@ class BatchRecipe:
         self.dtype = dtype
         self.max_value = max_value
         self.shard = shard
-        self._orders: dict[int, npt.NDArray] = {}
+        self._orders: dict[int, npt.NDArray[Any]] = {}
         index, count = shard
         self.samples_per_pass = len(self._whole_order(0))
         own = len(range(index, self.samples_per_pass, count))
@@ -74,7 +74,7 @@ class BatchRecipe:
         index = number % self.batches_per_pass
         return range(int(self._bounds[index]), int(self._bounds[index + 1]))
 
-    def samples(self, number: int) -> npt.NDArray:
+    def samples(self, number: int) -> npt.NDArray[Any]:
         """Gives the indices of the samples of batch `number`."""
         places = self.places(number)
         return self._order(number // self.batches_per_pass)[places.start : places.stop]
@@ -83,7 +83,7 @@ class BatchRecipe:
         """Gives the ids of the samples of batch `number`."""
         return [self.source.ids[sample] for sample in self.samples(number)]
 
-    def image(self, number: int, place: int) -> npt.NDArray:
+    def image(self, number: int, place: int) -> npt.NDArray[Any]:
         """Makes the image at one of `places(number)`, complete but for its scale if nothing needs that before."""
         pass_number = number // self.batches_per_pass
         sample = int(self._order(pass_number)[place])
@@ -104,11 +104,11 @@ class BatchRecipe:
                     raise ValueError("`augment` must give finite numbers. Received: NaN or infinity")
         return image
 
-    def type_in_batch(self, image: npt.NDArray) -> np.dtype:
+    def type_in_batch(self, image: npt.NDArray[Any]) -> np.dtype:
         """Gives the type of a batch of such images."""
         return image.dtype if self.dtype == "source" else np.dtype(np.float32)
 
-    def put(self, image: npt.NDArray, out: npt.NDArray) -> None:
+    def put(self, image: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
         """Writes what `image` made into its row of a batch."""
         divisor = None if self.augmentations else self._divisor(image)
         if divisor is None:
@@ -116,7 +116,7 @@ class BatchRecipe:
         else:
             np.divide(image, divisor, out=out, dtype=np.float32)
 
-    def _augment(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
+    def _augment(self, image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
         for augmentation in self.augmentations:
             result = augmentation(image, rng)
             changed = np.asarray(result)
@@ -131,13 +131,13 @@ class BatchRecipe:
             image = changed.astype(image.dtype, copy=False)
         return image
 
-    def _scaled(self, image: npt.NDArray) -> npt.NDArray:
+    def _scaled(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
         divisor = self._divisor(image)
         if divisor is not None:
             return np.divide(image, divisor, dtype=np.float32)
         return image if self.dtype == "source" else image.astype(np.float32, copy=False)
 
-    def _divisor(self, image: npt.NDArray) -> np.float32 | None:
+    def _divisor(self, image: npt.NDArray[Any]) -> np.float32 | None:
         if self.dtype == "source":
             return None
         if self.max_value is not None:
@@ -151,7 +151,7 @@ class BatchRecipe:
             )
         return np.float32(np.iinfo(image.dtype).max)
 
-    def _order(self, pass_number: int) -> npt.NDArray:
+    def _order(self, pass_number: int) -> npt.NDArray[Any]:
         order = self._orders.get(pass_number)
         if order is None:
             index, count = self.shard
@@ -161,7 +161,7 @@ class BatchRecipe:
             self._orders = kept | {pass_number: order}
         return order
 
-    def _whole_order(self, pass_number: int) -> npt.NDArray:
+    def _whole_order(self, pass_number: int) -> npt.NDArray[Any]:
         num_samples = len(self.source)
         if self.sampler is None:
             return np.arange(num_samples)
@@ -180,13 +180,13 @@ class BatchRecipe:
         return order
 
 
-def read_sample(source: Source, index: int) -> npt.NDArray:
+def read_sample(source: Source, index: int) -> npt.NDArray[Any]:
     """Reads one sample, in this machine's byte order; whatever goes wrong is an error that names the sample."""
     with naming_sample(source, index, "`source.read`"):
         return to_native(check_image(source.read(index), len(source.channels)))
 
 
-def check_image(image: Any, num_channels: int) -> npt.NDArray:
+def check_image(image: Any, num_channels: int) -> npt.NDArray[Any]:
     """Gives the image; refuses what is not an array of numbers of this many channels."""
     is_array = isinstance(image, np.ndarray) and not np.ma.is_masked(image)
     if is_array and image.ndim == 3 and image.size and image.shape[2] == num_channels and image.dtype.kind in "iuf":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,7 @@ class ChannelDropout:
         if isinstance(self.rate, bool) or not 0 <= self.rate <= 1:
             raise ValueError(f"`rate` must lie in 0 to 1. Received: {self.rate!r}")
 
-    def __call__(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
+    def __call__(self, image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
         if image.shape[-1] != len(self.channels):
             raise ValueError(
                 f"Images must have the channels {tuple(self.channels)}. Received: {image.shape[-1]} channels"

@@ -143,7 +143,7 @@ class ChannelFiles:
             )
         return self._pixel_sizes[index]
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         read = {channel: self._read_channel(index, channel) for channel in self.channels}
         images = {channel: image for channel, image in read.items() if image is not None}
         if not images:
@@ -164,7 +164,7 @@ class ChannelFiles:
             stack_channels(stacked) if self._sharpest is None else project_stack(np.stack(stacked, axis=-1), "sharpest")
         )
 
-    def _read_channel(self, index: int, channel: str) -> npt.NDArray | None:
+    def _read_channel(self, index: int, channel: str) -> npt.NDArray[Any] | None:
         try:
             paths = self._paths(index, channel)
             if not paths:
@@ -184,12 +184,12 @@ class ChannelFiles:
         """The axis of which one plane is taken for all channels, so that they lie upon each other."""
         return next((axis for axis, way in check_project(self.project).items() if way == "sharpest"), None)
 
-    def _read_file(self, path: Path) -> npt.NDArray:
+    def _read_file(self, path: Path) -> npt.NDArray[Any]:
         if self.project is None and self.scene is None:
             return read_image(path, max_bytes=self.max_bytes, root=self.root)
         return read_image(path, project=self.project, scene=self.scene, max_bytes=self.max_bytes, root=self.root)
 
-    def _read_stack(self, index: int, channel: str, paths: Sequence[Path]) -> npt.NDArray:
+    def _read_stack(self, index: int, channel: str, paths: Sequence[Path]) -> npt.NDArray[Any]:
         """Reads the planes of a channel, and projects them unless the sharpest is still to be found."""
         if len(paths) == 1:
             return read_planes(

@@ -4,6 +4,7 @@ import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +115,7 @@ class ChannelStacks:
             self._pixel_sizes[index] = read_pixel_size(self.path(index), scene=self.scene, root=self.root)
         return self._pixel_sizes[index]
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         image, names = self._read(index)
         if image.shape[2] != len(self.channels) or not _agree(names, self.channels, partly=False):
             found = f"{image.shape[2]} channels" if names is None else f"channels {names}"
@@ -140,7 +141,7 @@ class ChannelStacks:
                 self._first_names = ()
         return self._first_names or None
 
-    def _read(self, index: int) -> tuple[npt.NDArray, tuple[str, ...] | None]:
+    def _read(self, index: int) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
         paths = self._paths(index)
         try:
             read = [

@@ -43,7 +43,7 @@ class Framing:
         self.is_told_here = True
         self._first_scale: tuple[float, str] | None = None
 
-    def __call__(self, image: npt.NDArray, source: Source, index: int) -> npt.NDArray:
+    def __call__(self, image: npt.NDArray[Any], source: Source, index: int) -> npt.NDArray[Any]:
         """Gives an image of the source in its frame; `image` itself where nothing is to be done."""
         if self.pixel_size is not None:
             image = self._to_pixel_size(image, source, index)
@@ -71,7 +71,7 @@ class Framing:
             if self.is_told_here:
                 logging.getLogger(__name__).warning("%s", note)
 
-    def _to_pixel_size(self, image: npt.NDArray, source: Source, index: int) -> npt.NDArray:
+    def _to_pixel_size(self, image: npt.NDArray[Any], source: Source, index: int) -> npt.NDArray[Any]:
         own = pixel_size_of(source, index)
         if own is None:
             raise ValueError(
@@ -81,11 +81,11 @@ class Framing:
             )
         return self._resized(image, own / float(self.pixel_size or own))
 
-    def _resized(self, image: npt.NDArray, factor: float) -> npt.NDArray:
+    def _resized(self, image: npt.NDArray[Any], factor: float) -> npt.NDArray[Any]:
         height, width = (max(1, round(side * factor)) for side in image.shape[:2])
         return resize_image(image, (height, width), self.interpolation)
 
-    def _note_stretch(self, image: npt.NDArray, source: Source, index: int) -> None:
+    def _note_stretch(self, image: npt.NDArray[Any], source: Source, index: int) -> None:
         height, width = (wanted / side for wanted, side in zip(self.image_size or (), image.shape[:2], strict=True))
         if not 1 / _LARGEST_STRETCH <= height / width <= _LARGEST_STRETCH:
             self.announce(
@@ -121,7 +121,7 @@ def check_pixel_sizes(sizes: Any, num_samples: int) -> list[float | None] | None
     return sizes
 
 
-def _crop(image: npt.NDArray, size: tuple[int, int]) -> npt.NDArray:
+def _crop(image: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
     """Cuts the middle out."""
     if image.shape[0] < size[0] or image.shape[1] < size[1]:
         raise ValueError(
@@ -132,7 +132,7 @@ def _crop(image: npt.NDArray, size: tuple[int, int]) -> npt.NDArray:
     return image[top : top + size[0], left : left + size[1]].copy()  # which is the caller's to change
 
 
-def _pad(image: npt.NDArray, size: tuple[int, int]) -> npt.NDArray:
+def _pad(image: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
     """Puts dark pixels around."""
     if image.shape[0] > size[0] or image.shape[1] > size[1]:
         raise ValueError(

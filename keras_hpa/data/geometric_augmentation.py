@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import cos, radians, sin
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,7 @@ class RandomCrop:
     def __post_init__(self) -> None:
         check_image_size(self.size, name="size")
 
-    def __call__(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
+    def __call__(self, image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
         height, width = check_image_size(self.size)
         if image.shape[0] < height or image.shape[1] < width:
             raise ValueError(f"Images must be as large as `size`, {(height, width)}. Received: {image.shape[:2]}")
@@ -65,7 +66,7 @@ class RandomAffine:
     def __post_init__(self) -> None:
         not_negative(rotation=self.rotation, scale=self.scale)
 
-    def __call__(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
+    def __call__(self, image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
         angle = radians(rng.uniform(-self.rotation, self.rotation))
         limit = float(np.log1p(self.scale))
         factor = float(np.exp(rng.uniform(-limit, limit)))
@@ -98,7 +99,7 @@ class ChannelShift:
     def __post_init__(self) -> None:
         not_negative(pixels=self.pixels)
 
-    def __call__(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
+    def __call__(self, image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
         shifts = rng.uniform(-self.pixels, self.pixels, size=(image.shape[2], 2))
         shifted = [
             _warp(image[..., channel : channel + 1], np.column_stack([np.eye(2), shift]))
@@ -115,10 +116,10 @@ def not_negative(**arguments: float) -> None:
             raise ValueError(f"`{name}` must be finite and not negative. Received: {value!r}")
 
 
-def _warp(image: npt.NDArray, matrix: npt.NDArray) -> npt.NDArray:
+def _warp(image: npt.NDArray[Any], matrix: npt.NDArray[Any]) -> npt.NDArray[Any]:
     import cv2
 
-    def warp(part: npt.NDArray) -> npt.NDArray:
+    def warp(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
         size = part.shape[1], part.shape[0]
         return cv2.warpAffine(part, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 

@@ -4,6 +4,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ class ImageContent:
     Y and X are height and width, C channels, S the components of a colour. Other letters are those of tifffile.
     """
 
-    def __init__(self, array: npt.NDArray, axes: str, names: tuple[str, ...] | None = None):
+    def __init__(self, array: npt.NDArray[Any], axes: str, names: tuple[str, ...] | None = None):
         self.array = array
         self.axes = axes
         self.names = names
@@ -73,7 +74,7 @@ class Declared:
             raise Unreadable(f"it holds nothing, shape {self.shape}")
         check_bytes(self.shape, self.dtype, max_bytes)
 
-    def intensities(self, array: npt.NDArray, palette: npt.NDArray | None = None) -> npt.NDArray:
+    def intensities(self, array: npt.NDArray[Any], palette: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """Gives what decoded values mean; `array` may be changed, `palette` has a row of colours for each value."""
         if self.meaning == "palette":
             return _through_palette(array, palette, 2**self.bits)
@@ -85,7 +86,7 @@ class Declared:
             )
         return array
 
-    def upright(self, array: npt.NDArray) -> npt.NDArray:
+    def upright(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Turns an array that begins with height and width the right way up."""
         if self.orientation in (5, 6, 7, 8):
             array = array.swapaxes(0, 1)
@@ -101,7 +102,7 @@ def check_bytes(shape: tuple[int, ...], dtype: np.dtype, max_bytes: int) -> None
         raise Unreadable(f"it declares {values} values, {num_bytes} bytes when decoded, more than {max_bytes}")
 
 
-def _through_palette(indices: npt.NDArray, palette: npt.NDArray | None, num_values: int) -> npt.NDArray:
+def _through_palette(indices: npt.NDArray[Any], palette: npt.NDArray[Any] | None, num_values: int) -> npt.NDArray[Any]:
     """A ramp over all values was put there to look at them. Any other palette says what the values are."""
     if palette is None or not len(palette):
         raise Unreadable("it has no palette")
@@ -118,11 +119,11 @@ def _through_palette(indices: npt.NDArray, palette: npt.NDArray | None, num_valu
     return indices
 
 
-def strongest_color(image: npt.NDArray) -> int | None:
+def strongest_color(image: npt.NDArray[Any]) -> int | None:
     """Gives the colour that holds an image of one stain, `None` if colours differ, each with light of its own."""
     import cv2
 
-    def blocks() -> Iterator[npt.NDArray]:
+    def blocks() -> Iterator[npt.NDArray[Any]]:
         rows = max(1, 2**20 // image[0].size)
         for first in range(0, len(image), rows):
             block = np.ascontiguousarray(image[first : first + rows])

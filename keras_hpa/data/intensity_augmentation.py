@@ -1,6 +1,7 @@
 """Changes to training images that move no pixel: defocus, and noise."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ class RandomBlur:
     def __post_init__(self) -> None:
         not_negative(sigma=self.sigma)
 
-    def __call__(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
+    def __call__(self, image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
         if not self.per_channel:
             return _blur(image, rng.uniform(0, self.sigma))
         sigmas = list(rng.uniform(0, self.sigma, size=(image.shape[2],)))
@@ -70,7 +71,7 @@ class RandomNoise:
     def __post_init__(self) -> None:
         not_negative(read=self.read, shot=self.shot)
 
-    def __call__(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
+    def __call__(self, image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
         scale = np.float32(np.iinfo(image.dtype).max if image.dtype.kind in "iu" else 1.0)
         read, shot = np.array([self.read, self.shot], np.float32)[:, None] * rng.random(
             (2, image.shape[2]), dtype=np.float32
@@ -86,7 +87,7 @@ class RandomNoise:
         return to_type(rows + noise, image.dtype).reshape(image.shape)
 
 
-def _blur(image: npt.NDArray, sigma: float) -> npt.NDArray:
+def _blur(image: npt.NDArray[Any], sigma: float) -> npt.NDArray[Any]:
     import cv2
 
     if sigma < 0.1:  # less than OpenCV can tell from nothing

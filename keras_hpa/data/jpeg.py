@@ -3,7 +3,7 @@
 import re
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ def check_jpeg(content: bytes, tables: bytes | None, most_pixels: int) -> tuple[
     return height, width
 
 
-def _decode(content: bytes, components: int) -> npt.NDArray:
+def _decode(content: bytes, components: int) -> npt.NDArray[Any]:
     from kornia_rs import io as kornia
 
     try:

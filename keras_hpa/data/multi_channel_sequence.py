@@ -245,7 +245,7 @@ class MultiChannelSequence(keras.utils.PyDataset):
     def _reading(self) -> Reading:
         return Reading(self._current, self._reader())
 
-    def _arrangement(self) -> Callable[[npt.NDArray, npt.NDArray], Any] | None:
+    def _arrangement(self) -> Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any] | None:
         """What makes a batch of its images and the indices of their samples, where it has a form of its own."""
         return None
 
@@ -278,7 +278,7 @@ def _choose_workers(recipe: BatchRecipe, workers: int) -> tuple[ProcessReader | 
         return None, f"in {workers} threads, because it cannot be pickled ({type(error).__name__}: {error})"
 
 
-def _resolve_sampler(sampler: str | Sampler | None, labels: npt.NDArray | None) -> Sampler | None:
+def _resolve_sampler(sampler: str | Sampler | None, labels: npt.NDArray[Any] | None) -> Sampler | None:
     if sampler is None or callable(sampler):
         return sampler
     if sampler == "rare_labels":

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +100,7 @@ def _number_groups(hashes: list[npt.NDArray[np.int8]], max_distance: float) -> G
     return np.array([first[label] for label in labels.tolist()])
 
 
-def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray:
+def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray[Any]:
     """Labels connected samples, a few rows at a time: all pairs at once could be more than memory holds."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -123,7 +123,7 @@ def _groups(hashes: npt.NDArray[np.int8], max_distance: float) -> npt.NDArray:
     return labels
 
 
-def _hash(image: npt.NDArray) -> npt.NDArray[np.int8]:
+def _hash(image: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
     import cv2
 
     small = resize_image(image.astype(np.float32), (_SIZE, _SIZE))

@@ -71,7 +71,7 @@ def read_pack_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def image_checksum(image: npt.NDArray) -> int:
+def image_checksum(image: npt.NDArray[Any]) -> int:
     """Of the pixels, their type and their shape."""
     about = f"{image.dtype.str} {image.shape}".encode()
     return zlib.crc32(np.ascontiguousarray(image).data, zlib.crc32(about))
@@ -158,7 +158,7 @@ class PackBuilder:
         finished = self.plan | {"checksums": sums, "changed": (self.path / IMAGES).stat().st_mtime_ns, "filled": filled}
         write_json(self.path / MANIFEST, _FORMAT, _VERSION, finished | {"sha256": _sha256(finished)})
 
-    def _image(self, index: int) -> npt.NDArray:
+    def _image(self, index: int) -> npt.NDArray[Any]:
         image = read_sample(self.source, index)
         with naming_sample(self.source, index, "Resizing"):
             return self.framing(image, self.source, index)

@@ -123,7 +123,7 @@ class PackedSource:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_map": None, "_images": None}
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         """Gives one sample as a view of the memory map, which cannot be written to."""
         images = self._map
         if images is None:

@@ -8,7 +8,7 @@ time uses it and the others libpng, which does not hold the lock; it reads 16 bi
 import struct
 import threading
 import zlib
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +60,7 @@ def check_png(content: bytes) -> tuple[int, int]:
     return struct.unpack_from(">II", content, 16)[::-1]
 
 
-def decode_with_opencv(content: bytes, shape: tuple[int, ...]) -> npt.NDArray:
+def decode_with_opencv(content: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     import cv2
 
     try:
@@ -110,7 +110,7 @@ def _check_sum(chunk: memoryview) -> None:
         raise Unreadable(f"its chunk {bytes(chunk[4:8])!r} is damaged")
 
 
-def _decode_gray(content: bytes, height: int, width: int, depth: int) -> npt.NDArray:
+def _decode_gray(content: bytes, height: int, width: int, depth: int) -> npt.NDArray[Any]:
     import imagecodecs
     from kornia_rs import io as kornia
 

@@ -61,7 +61,7 @@ def prediction_columns(
     return columns
 
 
-def _largest(scores: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
+def _largest(scores: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """For each sample its best class, and how far each score is from the best of the others."""
     decisions = np.zeros(scores.shape, int)
     decisions[np.arange(len(scores)), scores.argmax(axis=1)] = 1

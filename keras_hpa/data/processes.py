@@ -60,7 +60,7 @@ class ProcessReader:
     def __reduce__(self) -> tuple[Any, ...]:
         return ProcessReader, (self.recipe, self.size)
 
-    def make(self, number: int, places: range, rows: Rows | None) -> list[tuple[int, npt.NDArray]]:
+    def make(self, number: int, places: range, rows: Rows | None) -> list[tuple[int, npt.NDArray[Any]]]:
         """Makes images of batch `number` in its rows; gives those that do not fit into them, with their places."""
         for _ in range(_ATTEMPTS):
             process = _processes.take()

@@ -86,7 +86,7 @@ def planes_of(content: ImageContent, axis: str, project: Mapping[str, Any] | Non
     return [ImageContent(plane, left, content.names) for plane in np.moveaxis(content.array, number, 0)]
 
 
-def project_stack(stack: npt.NDArray, way: str | int) -> npt.NDArray:
+def project_stack(stack: npt.NDArray[Any], way: str | int) -> npt.NDArray[Any]:
     """Projects the first axis of `(planes, height, width, ...)`; the values keep their type, a mean is rounded."""
     count = len(stack)
     if way == "max":
@@ -103,7 +103,7 @@ def project_stack(stack: npt.NDArray, way: str | int) -> npt.NDArray:
     return stack[int(way)]
 
 
-def _sharpest(stack: npt.NDArray) -> int:
+def _sharpest(stack: npt.NDArray[Any]) -> int:
     """The plane in focus, one for all channels: its second derivatives vary the most, each channel counting alike."""
     import cv2
 

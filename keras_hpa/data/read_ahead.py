@@ -35,13 +35,13 @@ class ReadAhead:
     def __init__(
         self,
         recipe: BatchRecipe,
-        labels: npt.NDArray | None,
+        labels: npt.NDArray[Any] | None,
         *,
         length: int,
         pool: WorkerPool,
         processes: ProcessReader | None,
         depth: int,
-        arrange: Callable[[npt.NDArray, npt.NDArray], Any] | None = None,
+        arrange: Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any] | None = None,
         in_turn: bool = False,
     ):
         self.recipe = recipe
@@ -93,7 +93,7 @@ class ReadAhead:
         self._pending: dict[int, _Pending] = {}
         self._arrays = Arrays(self.depth + 2, self.processes is not None)
 
-    def _images(self, number: int, end: int) -> npt.NDArray:
+    def _images(self, number: int, end: int) -> npt.NDArray[Any]:
         if self._process_id != os.getpid():
             self._begin()
         with self._lock:
@@ -118,7 +118,7 @@ class ReadAhead:
             self.forget()
         return images
 
-    def _here(self, number: int, arrays: Arrays) -> npt.NDArray:
+    def _here(self, number: int, arrays: Arrays) -> npt.NDArray[Any]:
         batch = _Batch(self.recipe, number, arrays, None)
         batch.fill(batch.places)
         return batch.images()
@@ -134,7 +134,7 @@ class _Pending:
         self.batch = batch
         self.futures = [pool.submit(batch.fill, places) for places in batch.parts(pool.size)]
 
-    def result(self) -> npt.NDArray:
+    def result(self) -> npt.NDArray[Any]:
         for future in self.futures:
             future.result()
         return self.batch.images()
@@ -157,10 +157,10 @@ class _Batch:
         self.arrays = arrays
         self.processes = processes
         self.places = recipe.places(number)
-        self.array: npt.NDArray | None = None
+        self.array: npt.NDArray[Any] | None = None
         self.rows: Rows | None = None
         self.lock = threading.Lock()
-        self.unfit: dict[int, npt.NDArray] = {}
+        self.unfit: dict[int, npt.NDArray[Any]] = {}
         self.misfits: dict[int, tuple[tuple[int, ...], np.dtype]] = {}
         if processes is not None and processes.row is not None:
             self._take(*processes.row)
@@ -177,7 +177,7 @@ class _Batch:
             for place in places:
                 self._put(place, self.recipe.image(self.number, place))
 
-    def images(self) -> npt.NDArray:
+    def images(self) -> npt.NDArray[Any]:
         if len(self.unfit) == len(self.places):
             self.array = None
         for place in sorted(self.unfit):
@@ -195,7 +195,7 @@ class _Batch:
             self.processes.row = self.array.shape[1:], self.array.dtype
         return self.array
 
-    def _put(self, place: int, image: npt.NDArray) -> None:
+    def _put(self, place: int, image: npt.NDArray[Any]) -> None:
         dtype = self.recipe.type_in_batch(image)
         with self.lock:
             array = self._take(image.shape, dtype) if self.array is None else self.array
@@ -204,7 +204,7 @@ class _Batch:
         else:
             self.misfits[place] = (image.shape, dtype)
 
-    def _take(self, shape: tuple[int, ...], dtype: np.dtype) -> npt.NDArray:
+    def _take(self, shape: tuple[int, ...], dtype: np.dtype) -> npt.NDArray[Any]:
         self.array, memory = self.arrays.take((len(self.places), *shape), dtype)
         self.rows = None if memory is None else Rows(memory, self.array.shape, dtype, self.places.start)
         return self.array

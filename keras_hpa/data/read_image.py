@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ def read_image(
     scene: int | str | None = None,
     max_bytes: int = MAX_BYTES,
     root: str | os.PathLike[str] | None = None,
-) -> npt.NDArray:
+) -> npt.NDArray[Any]:
     """Reads an image file of one channel: PNG, JPEG, TIFF (also gzipped), or NPY.
 
     Values are the file's own: nothing is rescaled. Where 0 is white they are counted from the other end, and an
@@ -81,16 +81,16 @@ def read_planes(
     scene: int | str | None,
     max_bytes: int,
     root: str | os.PathLike[str] | None,
-) -> npt.NDArray:
+) -> npt.NDArray[Any]:
     """Reads the planes along an axis of a file of one channel, as `read_image` reads one: `(planes, height, width)`."""
 
-    def arrange(content: ImageContent) -> npt.NDArray:
+    def arrange(content: ImageContent) -> npt.NDArray[Any]:
         return np.stack([_to_one_channel(plane) for plane in planes_of(content, axis, project)])
 
     return read_content(path, root, max_bytes, arrange, scene)
 
 
-def _to_one_channel(content: ImageContent) -> npt.NDArray:
+def _to_one_channel(content: ImageContent) -> npt.NDArray[Any]:
     array = content.array
     if sorted(content.axes) == ["S", "X", "Y"] and array.dtype.kind == "u":
         array = np.moveaxis(array, content.axes.index("S"), -1)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import numpy.typing as npt
 
@@ -22,7 +23,7 @@ def read_stack(
     scene: int | str | None = None,
     max_bytes: int = MAX_BYTES,
     root: str | os.PathLike[str] | None = None,
-) -> tuple[npt.NDArray, tuple[str, ...] | None]:
+) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
     """Reads an image file of several channels: TIFF (OME-TIFF, also gzipped), NPY, or a colour PNG or JPEG.
 
     An OME-TIFF whose channels lie in several files of one folder is read whole from any of them. Of a pyramid the full
@@ -61,7 +62,7 @@ def read_stack(
         >>> folder.cleanup()
     """
 
-    def arrange(content: ImageContent) -> tuple[npt.NDArray, tuple[str, ...] | None]:
+    def arrange(content: ImageContent) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
         if project is None:
             return to_channels_last(content, axes)
         projected = project_content(content, project, axes)
@@ -70,7 +71,7 @@ def read_stack(
     return read_content(path, root, max_bytes, arrange, scene)
 
 
-def to_channels_last(content: ImageContent, given: str | None) -> tuple[npt.NDArray, tuple[str, ...] | None]:
+def to_channels_last(content: ImageContent, given: str | None) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
     """Gives an image of height, width and channels, and the channels' names; `given` are axes that a user says."""
     array, axes = content.array, (given or content.axes).upper()
     if array.ndim > 3 and len(axes) == array.ndim:

@@ -118,7 +118,7 @@ def running_fit() -> Mapping[str, Any]:
     return {} if call is None or call.f_code.co_name != "fit" else call.f_locals
 
 
-def _check_losses(model: keras.Model, labels: npt.NDArray | None) -> None:
+def _check_losses(model: keras.Model, labels: npt.NDArray[Any] | None) -> None:
     """Refuses a loss of Keras that would take an unknown label, -1, for a number; to hinge losses it is one."""
     if labels is None or labels.ndim != 2 or (labels >= 0).all():
         return

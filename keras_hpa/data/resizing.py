@@ -38,7 +38,7 @@ def check_image_size(size: Any, smallest: int = 1, *, name: str = "image_size") 
     return int(sizes[0]), int(sizes[1])
 
 
-def resize_image(image: npt.NDArray, size: tuple[int, int], interpolation: str = "area") -> npt.NDArray:
+def resize_image(image: npt.NDArray[Any], size: tuple[int, int], interpolation: str = "area") -> npt.NDArray[Any]:
     """Resizes an image of any number of channels; the data type stays, integers are rounded.
 
     Args:
@@ -64,13 +64,13 @@ def resize_image(image: npt.NDArray, size: tuple[int, int], interpolation: str =
     if interpolation == "area" and (size[0] > image.shape[0] or size[1] > image.shape[1]):
         method = cv2.INTER_LINEAR
 
-    def resize(part: npt.NDArray) -> npt.NDArray:
+    def resize(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return cv2.resize(part, size[::-1], interpolation=method)
 
     return by_opencv(image, resize)
 
 
-def by_opencv(image: npt.NDArray, function: Callable[[npt.NDArray], npt.NDArray]) -> npt.NDArray:
+def by_opencv(image: npt.NDArray[Any], function: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """Applies a linear filter of OpenCV to an image of any type and number of channels, in types and parts it takes."""
     work = image.astype(_RESIZED_AS.get(image.dtype, image.dtype), copy=False)
     parts = [
@@ -84,7 +84,7 @@ def by_opencv(image: npt.NDArray, function: Callable[[npt.NDArray], npt.NDArray]
     return to_type(changed, image.dtype)
 
 
-def to_type(values: npt.NDArray, dtype: np.dtype) -> npt.NDArray:
+def to_type(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
     """Gives values in a type: integers are rounded, and what lies beyond its range becomes the end of the range.
 
     Example:

@@ -60,7 +60,7 @@ def paths_of(entry: str | tuple[str, Sequence[str]] | None) -> tuple[str, ...]:
     return () if entry is None else (entry,) if isinstance(entry, str) else tuple(entry[1])
 
 
-def check_planes(planes: Sequence[npt.NDArray], paths: Sequence[Path]) -> None:
+def check_planes(planes: Sequence[npt.NDArray[Any]], paths: Sequence[Path]) -> None:
     """Refuses planes of a stack that differ in size or type."""
     for plane, path in zip(planes, paths, strict=True):
         if (plane.shape, plane.dtype) != (planes[0].shape, planes[0].dtype):

@@ -113,7 +113,7 @@ class Samples:
     def reads_in_processes(self) -> bool:
         return getattr(self.source, "reads_in_processes", False)
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         return self.source.read(index)
 
     def pixel_size(self, index: int) -> float | None:
@@ -210,7 +210,7 @@ class Samples:
             pixel_sizes=self.pixel_sizes if pixel_sizes is None else pixel_sizes,
         )
 
-    def _subset(self, positions: npt.NDArray) -> Samples:
+    def _subset(self, positions: npt.NDArray[Any]) -> Samples:
         part = Samples(subset(self.source, positions), class_names=self.class_names)
         part.labels = None if self.labels is None else self.labels[positions]
         part.groups = None if self.groups is None else [self.groups[position] for position in positions]

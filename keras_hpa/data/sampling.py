@@ -1,15 +1,16 @@
 """Which samples a pass draws, and in which order."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Sampler = Callable[[np.random.Generator, int], npt.NDArray]
+Sampler = Callable[[np.random.Generator, int], npt.NDArray[Any]]
 """Takes a random generator and the number of samples, gives the sample indices of one pass, always as many."""
 
 
-def without_replacement(rng: np.random.Generator, num_samples: int) -> npt.NDArray:
+def without_replacement(rng: np.random.Generator, num_samples: int) -> npt.NDArray[Any]:
     """Draws every sample once, in random order.
 
     Example:
@@ -19,7 +20,7 @@ def without_replacement(rng: np.random.Generator, num_samples: int) -> npt.NDArr
     return rng.permutation(num_samples)
 
 
-def with_replacement(rng: np.random.Generator, num_samples: int) -> npt.NDArray:
+def with_replacement(rng: np.random.Generator, num_samples: int) -> npt.NDArray[Any]:
     """Draws as many samples as there are, each independently: about 37 % of them are not seen in a pass.
 
     Example:
@@ -69,7 +70,7 @@ class RareLabels:
     def __repr__(self) -> str:
         return f"RareLabels({len(self.expected)} samples, power={self.power})"
 
-    def __call__(self, rng: np.random.Generator, num_samples: int) -> npt.NDArray:
+    def __call__(self, rng: np.random.Generator, num_samples: int) -> npt.NDArray[Any]:
         if num_samples != len(self.expected):
             raise ValueError(f"`labels` must be those of the {num_samples} samples. Received: {len(self.expected)}")
         # Systematic sampling: each sample covers its expected count on a line; points one apart fall on samples.

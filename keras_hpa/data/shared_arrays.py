@@ -8,7 +8,7 @@ import sys
 import threading
 import weakref
 from multiprocessing import shared_memory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,10 +35,10 @@ class Arrays:
     def __init__(self, most: int, are_shared: bool = False):
         self.most = most
         self.are_shared = are_shared
-        self.kept: list[tuple[npt.NDArray, Place | None]] = []
+        self.kept: list[tuple[npt.NDArray[Any], Place | None]] = []
         self.lock = threading.Lock()
 
-    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> tuple[npt.NDArray, Place | None]:
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> tuple[npt.NDArray[Any], Place | None]:
         """Gives an array, and where other processes find it."""
         with self.lock:
             self.kept = [kept for kept in self.kept if (kept[0].shape, kept[0].dtype) == (shape, dtype)]
@@ -61,7 +61,7 @@ _NOT_HELD = _count_of_one_that_is_kept()
 _numbers = itertools.count()
 
 
-def shared_array(shape: tuple[int, ...], dtype: np.dtype) -> tuple[npt.NDArray, Place]:
+def shared_array(shape: tuple[int, ...], dtype: np.dtype) -> tuple[npt.NDArray[Any], Place]:
     """Makes an array in memory that other processes can map.
 
     On Linux it is a file without a name, which goes with the last process that has it, however that ends, and is
@@ -109,7 +109,7 @@ class Mapped:
         self.most = most
         self.buffers: dict[int, mmap.mmap | shared_memory.SharedMemory] = {}
 
-    def array(self, place: Place, shape: tuple[int, ...], dtype: np.dtype) -> npt.NDArray:
+    def array(self, place: Place, shape: tuple[int, ...], dtype: np.dtype) -> npt.NDArray[Any]:
         if place.number not in self.buffers:
             while len(self.buffers) >= self.most:
                 self.buffers.pop(next(iter(self.buffers))).close()

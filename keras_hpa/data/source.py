@@ -1,7 +1,7 @@
 """What every part of the data side works with: the protocol of a source, and sources made of sources."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         """Reads one sample.
 
         Args:
@@ -145,7 +145,7 @@ def labels_of(source: Source, labels: npt.ArrayLike | None) -> npt.ArrayLike | N
 
 
 class _Subset:
-    def __init__(self, source: Source, indices: npt.NDArray):
+    def __init__(self, source: Source, indices: npt.NDArray[Any]):
         self.source = source
         self.indices = indices
         self.ids = tuple(source.ids[index] for index in indices)
@@ -169,7 +169,7 @@ class _Subset:
     def reads_in_processes(self) -> bool:
         return getattr(self.source, "reads_in_processes", False)
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         return self.source.read(int(self.indices[index]))
 
     def pixel_size(self, index: int) -> float | None:
@@ -178,7 +178,7 @@ class _Subset:
     def select_channels(self, names: Sequence[str]) -> "_Subset":
         return _Subset(select_channels(self.source, names), self.indices)
 
-    def _subset(self, positions: npt.NDArray) -> "_Subset":
+    def _subset(self, positions: npt.NDArray[Any]) -> "_Subset":
         return _Subset(self.source, self.indices[positions])
 
 
@@ -205,7 +205,7 @@ class _ChannelSelection:
     def reads_in_processes(self) -> bool:
         return getattr(self.source, "reads_in_processes", False)
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         return self.source.read(index)[..., [self.source.channels.index(name) for name in self.channels]]
 
     def pixel_size(self, index: int) -> float | None:

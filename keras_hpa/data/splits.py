@@ -1,6 +1,7 @@
 """Stratified and grouped splits for samples that have several labels."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -147,8 +148,8 @@ def _join(sizes: Mapping[str, float]) -> str:
 
 
 def _partition(
-    matrix: npt.NDArray[np.bool_], shares: npt.NDArray, groups: list[Hashable] | None, seed: int
-) -> npt.NDArray:
+    matrix: npt.NDArray[np.bool_], shares: npt.NDArray[Any], groups: list[Hashable] | None, seed: int
+) -> npt.NDArray[Any]:
     """Gives each sample the number of its part."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ValueError(f"`seed` must be an integer from 0 to 2**32 - 1. Received: {seed!r}")
@@ -166,8 +167,11 @@ def _partition(
 
 
 def _partition_groups(
-    matrix: npt.NDArray[np.bool_], group_of_sample: npt.NDArray, shares: npt.NDArray, random: np.random.RandomState
-) -> npt.NDArray:
+    matrix: npt.NDArray[np.bool_],
+    group_of_sample: npt.NDArray[Any],
+    shares: npt.NDArray[Any],
+    random: np.random.RandomState,
+) -> npt.NDArray[Any]:
     """Gives each group the part that is then nearest to its share of every class: rare classes, large groups first."""
     # A last column counts samples, so that those without labels are spread as well.
     counts = np.zeros((group_of_sample.max() + 1, matrix.shape[1] + 1))

@@ -122,7 +122,7 @@ class _Nameless:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
         self._file = file
 
-    def readinto(self, array: npt.NDArray) -> int:
+    def readinto(self, array: npt.NDArray[Any]) -> int:
         view = memoryview(cast(Any, array)).cast("B")
         count = 0
         while count < len(view) and (part := self._file.readinto(view[count:])):
@@ -206,7 +206,7 @@ def _decode(planes: Planes, max_bytes: int, series: tifffile.TiffPageSeries | No
     check_bytes(planes.shape, first.dtype, max_bytes)
     kept = [n for n, axis in enumerate(planes.axes) if planes.shape[n] != 1 or axis in "YX"]
     axes, shape = "".join(planes.axes[n] for n in kept), tuple(planes.shape[n] for n in kept)
-    array: npt.NDArray
+    array: npt.NDArray[Any]
     if series is not None and math.prod(shape) > len(declared) * page.size:  # one page stands for those behind it
         num_bytes = math.prod(shape) * first.dtype.itemsize
         if not page.is_final or page.dataoffsets[0] + num_bytes > page.parent.filehandle.size:
@@ -227,7 +227,7 @@ def _decode(planes: Planes, max_bytes: int, series: tifffile.TiffPageSeries | No
     return ImageContent(array, axes, planes.names)
 
 
-def _decode_page(page: tifffile.TiffPage, declared: Declared) -> npt.NDArray:
+def _decode_page(page: tifffile.TiffPage, declared: Declared) -> npt.NDArray[Any]:
     if len(page.dataoffsets) == 1 and not (page.is_tiled or page.is_contiguous):  # its one piece is the page
         array = next(page.segments(maxworkers=1))[0].reshape(page.shape)
     else:

@@ -124,7 +124,7 @@ def _shaped(page: tifffile.TiffPage) -> dict[str, Any]:
     return json.loads(text) if text.startswith("{") else {}
 
 
-def palette_of(page: tifffile.TiffPage, declared: Declared) -> npt.NDArray | None:
+def palette_of(page: tifffile.TiffPage, declared: Declared) -> npt.NDArray[Any] | None:
     """Gives a row of colours for each value, in the type of the values."""
     if declared.meaning != "palette" or page.colormap is None:
         return None

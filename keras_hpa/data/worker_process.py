@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from multiprocessing import resource_tracker
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
@@ -45,7 +45,7 @@ class Task(NamedTuple):
     path: list[str] | None  # where the program finds modules, with a recipe
 
 
-Answer = tuple[list[tuple[int, npt.NDArray]], Exception | None, list[str]]
+Answer = tuple[list[tuple[int, npt.NDArray[Any]]], Exception | None, list[str]]
 """The images that did not fit into their rows, with their places; the error if there was one; what the log is told."""
 
 
@@ -87,7 +87,7 @@ class _Worker:
             error.add_note("In a worker process:\n" + traceback.format_exc())
             return [], error, []
 
-    def _make(self, task: Task) -> list[tuple[int, npt.NDArray]]:
+    def _make(self, task: Task) -> list[tuple[int, npt.NDArray[Any]]]:
         if task.folder and task.folder != self.folder:
             os.chdir(task.folder)
             self.folder = task.folder

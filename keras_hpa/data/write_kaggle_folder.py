@@ -97,7 +97,7 @@ def write_kaggle_folder(samples: Samples, root: str | os.PathLike[str], *, num_t
             progress.update(index + 1)
 
 
-def _check_image(samples: Samples, index: int) -> npt.NDArray:
+def _check_image(samples: Samples, index: int) -> npt.NDArray[Any]:
     image = read_sample(samples, index)
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"Images must be uint8 or uint16. Received: {image.dtype} for sample {samples.ids[index]!r}")

@@ -141,7 +141,7 @@ class ZarrImages:
 
         return self._guarded(index, ask)
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         return self._guarded(index, lambda: self._read(index))
 
     def label_names(self, index: int) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ class ZarrImages:
 
         return self._guarded(index, ask)
 
-    def read_label(self, index: int, name: str) -> npt.NDArray:
+    def read_label(self, index: int, name: str) -> npt.NDArray[Any]:
         """Reads a label image of a sample at the level of its image: integers of shape `(height, width)`, 0 is outside.
 
         Args:
@@ -166,7 +166,7 @@ class ZarrImages:
         if name not in self.label_names(index):
             raise ValueError(f"`name` must be one of {self.label_names(index)}. Received: {name!r}")
 
-        def ask() -> npt.NDArray:
+        def ask() -> npt.NDArray[Any]:
             labels = _Image(
                 open_group(self.root, self._below(index, f"labels/{name}"), self.storage_options), self.max_bytes
             )
@@ -228,7 +228,7 @@ class ZarrImages:
                     return number
         return 0
 
-    def _read(self, index: int) -> npt.NDArray:
+    def _read(self, index: int) -> npt.NDArray[Any]:
         image = self._image(index)
         axes, array = image.about.axes, image.array(self._level(image))
         names = image.names(array)

@@ -1,6 +1,7 @@
 """A source that keeps the levels of what is read from it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ class MeasuredSource:
     def __len__(self) -> int:
         return len(self._source)
 
-    def read(self, index: int) -> npt.NDArray:
+    def read(self, index: int) -> npt.NDArray[Any]:
         """Reads a sample and keeps its levels."""
         image = self._source.read(index)
         pixels = np.asarray(image, np.float64).reshape(-1, image.shape[-1])

@@ -205,10 +205,10 @@ def price_of_channels(
     channels = tuple(source.channels)
     chosen = _check_subsets(channels, subsets)
 
-    def answers(present: Sequence[str]) -> npt.NDArray:
+    def answers(present: Sequence[str]) -> npt.NDArray[Any]:
         dark = [number for number, name in enumerate(channels) if name not in present]
 
-        def view(symmetry: int, images: npt.NDArray) -> npt.NDArray:
+        def view(symmetry: int, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
             images = apply_symmetry(images, symmetry).copy()
             images[..., dark] = 0
             return images

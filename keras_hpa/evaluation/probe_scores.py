@@ -1,7 +1,7 @@
 """What embeddings know of labels, by the simplest classifiers there are."""
 
 from collections.abc import Hashable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +80,7 @@ def probe_scores(
     return scores
 
 
-def _learnt(features: npt.NDArray, labels: npt.NDArray, judged: npt.NDArray) -> npt.NDArray[np.float64]:
+def _learnt(features: npt.NDArray[Any], labels: npt.NDArray[Any], judged: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
@@ -95,6 +95,6 @@ def _learnt(features: npt.NDArray, labels: npt.NDArray, judged: npt.NDArray) -> 
     return scores
 
 
-def _shares(labels: npt.NDArray) -> npt.NDArray[np.float64]:
+def _shares(labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """The share of positives of each class among the samples where it is known."""
     return np.sum(labels == 1, axis=0) / np.maximum(np.sum(labels >= 0, axis=0), 1)

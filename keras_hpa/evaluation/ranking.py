@@ -1,6 +1,7 @@
 """Average precision and area under the ROC curve, with what each sample contributes to them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ class Ranked:
     centre: float
 
 
-def average_precision(scores: npt.NDArray, positive: npt.NDArray[np.bool_]) -> Ranked:
+def average_precision(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> Ranked:
     """Average precision, `sum (recall_k - recall_(k-1)) * precision_k` over the distinct scores, highest first.
 
     It is too high on average: each positive counts where its own precision is taken. `centre` leaves it out.
@@ -51,7 +52,7 @@ def average_precision(scores: npt.NDArray, positive: npt.NDArray[np.bool_]) -> R
     return Ranked(value, influence, centre)
 
 
-def roc_auc(scores: npt.NDArray, positive: npt.NDArray[np.bool_]) -> Ranked:
+def roc_auc(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> Ranked:
     """The area under the ROC curve; equal scores count half. The influence is that of DeLong et al. (1988)."""
     num_positives = np.count_nonzero(positive)
     num_negatives = len(scores) - num_positives
@@ -67,7 +68,7 @@ def roc_auc(scores: npt.NDArray, positive: npt.NDArray[np.bool_]) -> Ranked:
     return Ranked(value, influence, value)
 
 
-def _descending(scores: npt.NDArray) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _descending(scores: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """The order from the highest score down and, for each place in it, the last place with an equal score."""
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
@@ -81,5 +82,5 @@ def _sum_from(values: npt.NDArray[np.float64], last: npt.NDArray[np.intp]) -> np
     return below[first]
 
 
-def _rank(ascending: npt.NDArray, scores: npt.NDArray) -> npt.NDArray[np.float64]:
+def _rank(ascending: npt.NDArray[Any], scores: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return (np.searchsorted(ascending, scores) + np.searchsorted(ascending, scores, side="right")) / 2

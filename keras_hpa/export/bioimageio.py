@@ -163,7 +163,7 @@ def bioimageio(
                 raise RuntimeError(f"The package must pass its test. Received: {summary.format()}")
 
 
-def _check_images(images: npt.NDArray, model: keras.Model) -> npt.NDArray:
+def _check_images(images: npt.NDArray[Any], model: keras.Model) -> npt.NDArray[Any]:
     fits = images.ndim == 4 and len(images) and images.dtype == model.inputs[0].dtype
     if not fits or any(
         side not in (None, found) for side, found in zip(model.input_shape[1:], images.shape[1:], strict=True)
@@ -175,7 +175,7 @@ def _check_images(images: npt.NDArray, model: keras.Model) -> npt.NDArray:
     return images
 
 
-def _image_axes(whole: WholeModel, images: npt.NDArray) -> list[dict[str, Any]]:
+def _image_axes(whole: WholeModel, images: npt.NDArray[Any]) -> list[dict[str, Any]]:
     size = whole.about["pixel_size"]
     scale = {} if size is None else {"unit": "micrometer", "scale": size}
     sides = [
@@ -193,7 +193,7 @@ def _preprocessing(dtype: str, maximum: float | None) -> list[dict[str, Any]]:
     return [ends[0], *scaling, ends[1]]
 
 
-def _draw(image: npt.NDArray) -> bytes:
+def _draw(image: npt.NDArray[Any]) -> bytes:
     """The channels of an image side by side, each from its darkest to its brightest pixel, as a PNG."""
     pixels = image.astype(np.float64)
     low, high = pixels.min(axis=(0, 1)), pixels.max(axis=(0, 1))

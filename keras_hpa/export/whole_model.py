@@ -30,14 +30,16 @@ class WholeModel:
     calibrator: ThresholdCalibrator | None
     about: dict[str, Any]
     """Names of channels and classes, thresholds, pixel size and versions, as JSON can hold them."""
-    trials: list[tuple[npt.NDArray, list[npt.NDArray]]]
+    trials: list[tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]]
     """Random images, and what Keras answers: a batch of two and one of three."""
 
-    def answer(self, images: npt.NDArray) -> list[npt.NDArray]:
+    def answer(self, images: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         """Probabilities, and labels, by Keras."""
         return _answers(self.model(images))
 
-    def check(self, run: Callable[[npt.NDArray], Sequence[npt.NDArray]], path: str | os.PathLike[str]) -> None:
+    def check(
+        self, run: Callable[[npt.NDArray[Any]], Sequence[npt.NDArray[Any]]], path: str | os.PathLike[str]
+    ) -> None:
         """Compares a file with Keras.
 
         Raises:
@@ -142,12 +144,12 @@ def _about(
     }
 
 
-def _random_images(model: keras.Model, seed: int, batch_size: int) -> npt.NDArray:
+def _random_images(model: keras.Model, seed: int, batch_size: int) -> npt.NDArray[Any]:
     shape = [_ANY_SIZE if size is None else size for size in model.input_shape[1:]]
     dtype = np.dtype(model.inputs[0].dtype)
     values = np.random.default_rng(seed).random((batch_size, *shape), np.float32)
     return (values * np.iinfo(dtype).max).astype(dtype) if dtype.kind in "iu" else values.astype(dtype)
 
 
-def _answers(answers: Any) -> list[npt.NDArray]:
+def _answers(answers: Any) -> list[npt.NDArray[Any]]:
     return [keras.ops.convert_to_numpy(one) for one in (answers if isinstance(answers, list | tuple) else [answers])]

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from keras_hpa.inference.tiling import tile_starts
 from keras_hpa.inference.transforms import Transform, transform_name
 from keras_hpa.layers import is_integer
 
-REDUCTIONS: dict[str, Callable[..., npt.NDArray]] = {"mean": np.mean, "median": np.median, "max": np.max}
+REDUCTIONS: dict[str, Callable[..., npt.NDArray[Any]]] = {"mean": np.mean, "median": np.median, "max": np.max}
 """The ways to combine several scores."""
 
 
@@ -50,7 +51,7 @@ class BatchScorer:
         self.num_samples = num_samples
         self._scales_integers = functools.cache(scales_integers)
 
-    def __call__(self, images: npt.NDArray) -> npt.NDArray[np.float32]:
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Gives float32 scores of shape `(len(images), num_classes)`."""
         height, width = self.tile_size or images.shape[1:3]
         if images.shape[1] < height or images.shape[2] < width:
@@ -75,14 +76,14 @@ class BatchScorer:
         per_tile = np.concatenate(scores).reshape(len(images), len(tops) * len(lefts), -1)
         return REDUCTIONS[self.tile_reduce](per_tile, axis=1).astype(np.float32)
 
-    def _reduced(self, batch: npt.NDArray) -> npt.NDArray[np.float64]:
+    def _reduced(self, batch: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         views = [self._predict(model, self._view(batch, t)) for t in self.transforms for model in self.models]
         classes = {view.shape[1] for view in views}
         if len(classes) != 1:
             raise ValueError(f"`model` must be models of the same classes. Received: {sorted(classes)} classes")
         return REDUCTIONS[self.reduce](np.stack(views), axis=0)
 
-    def _view(self, batch: npt.NDArray, transform: Transform) -> npt.NDArray:
+    def _view(self, batch: npt.NDArray[Any], transform: Transform) -> npt.NDArray[Any]:
         if not callable(transform):
             view = apply_symmetry(batch, transform)
         else:
@@ -102,7 +103,7 @@ class BatchScorer:
             )
         return np.ascontiguousarray(view)
 
-    def _predict(self, model: keras.Model, images: npt.NDArray) -> npt.NDArray[np.float64]:
+    def _predict(self, model: keras.Model, images: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         expected, given = input_dtype(model), images.dtype.name  # Keras would cast without a warning
         if expected and is_integer(expected) and given != expected:
             raise ValueError(

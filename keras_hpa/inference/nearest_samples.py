@@ -175,8 +175,8 @@ def _numbered(
 
 
 def _nearest(
-    queries: npt.NDArray,
-    known: npt.NDArray,
+    queries: npt.NDArray[Any],
+    known: npt.NDArray[Any],
     own: npt.NDArray[np.intp],
     theirs: npt.NDArray[np.intp],
     k: int,
@@ -184,7 +184,7 @@ def _nearest(
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
     most = min(k, len(known))
 
-    def reduce(block: npt.NDArray, start: int) -> tuple[npt.NDArray, npt.NDArray]:
+    def reduce(block: npt.NDArray[Any], start: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         block = block.copy()
         block[own[start : start + len(block), None] == theirs[None]] = np.inf
         chosen = np.argpartition(block, most - 1, axis=1)[:, :most]
@@ -208,7 +208,7 @@ def _shares(indices: npt.NDArray[np.intp], labels: npt.NDArray[np.int8]) -> npt.
 
 def _probabilities(
     shares: npt.NDArray[np.float64],
-    known: npt.NDArray,
+    known: npt.NDArray[Any],
     labels: npt.NDArray[np.int8],
     theirs: npt.NDArray[np.intp],
     k: int,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from keras_hpa.data import SYMMETRIES
 
-Transform = int | Callable[[npt.NDArray], npt.NDArray]
+Transform = int | Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 """The number of a symmetry, or a callable on a batch of images."""
 
 

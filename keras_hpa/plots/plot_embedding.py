@@ -103,7 +103,7 @@ def plot_embedding(
     return figure
 
 
-def _in_two_dimensions(features: npt.NDArray, method: str, seed: int) -> tuple[npt.NDArray, str]:
+def _in_two_dimensions(features: npt.NDArray[Any], method: str, seed: int) -> tuple[npt.NDArray[Any], str]:
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
     from sklearn.preprocessing import StandardScaler
@@ -130,13 +130,13 @@ def _in_two_dimensions(features: npt.NDArray, method: str, seed: int) -> tuple[n
     return umap.UMAP(n_neighbors=neighbours, random_state=seed).fit_transform(components), "UMAP"
 
 
-def _draw_class(axes: Any, points: npt.NDArray, has_class: npt.NDArray[np.bool_]) -> None:
+def _draw_class(axes: Any, points: npt.NDArray[Any], has_class: npt.NDArray[np.bool_]) -> None:
     size = _point_size(points)
     axes.scatter(*points[~has_class].T, s=size, color="0.85", linewidths=0)
     axes.scatter(*points[has_class].T, s=2 * size, color=TRAINING, linewidths=0)
 
 
-def _draw_categories(axes: Any, points: npt.NDArray, values: npt.NDArray) -> None:
+def _draw_categories(axes: Any, points: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:
     names, numbers, counts = np.unique(values.astype(str), return_inverse=True, return_counts=True)
     frequent = np.sort(np.argsort(-counts, kind="stable")[:_MOST_CATEGORIES])
     rest = ~np.isin(numbers, frequent)
@@ -151,5 +151,5 @@ def _draw_categories(axes: Any, points: npt.NDArray, values: npt.NDArray) -> Non
         text.set_parse_math(False)
 
 
-def _point_size(points: npt.NDArray) -> float:
+def _point_size(points: npt.NDArray[Any]) -> float:
     return float(np.clip(4000 / len(points), 1, 20))

@@ -147,7 +147,7 @@ def _ome_zarr(samples: Samples, folder: Path) -> None:
     _write_wells(samples, folder)
 
 
-def _write_pyramid(group: Any, image: npt.NDArray, channels: Sequence[str], pixel_size: float) -> None:
+def _write_pyramid(group: Any, image: npt.NDArray[Any], channels: Sequence[str], pixel_size: float) -> None:
     height, width = (side // 2 * 2 for side in image.shape[1:])
     halves = image[:, :height, :width].reshape(len(image), height // 2, 2, width // 2, 2).mean((2, 4))
     datasets = []
@@ -220,7 +220,7 @@ def _of_16_bits(samples: Samples, index: int) -> npt.NDArray[np.uint16]:
     return samples.read(index).astype(np.uint16) * _TWELVE_BITS
 
 
-def _write_tiff(path: Path, image: npt.NDArray, **options: Any) -> None:
+def _write_tiff(path: Path, image: npt.NDArray[Any], **options: Any) -> None:
     import tifffile
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """What a calibrator is given, checked; an error about scores or labels names the class and the row."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +109,7 @@ def check_weights(sample_weight: npt.ArrayLike | None, num_samples: int) -> npt.
     return weights
 
 
-def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray:
+def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
     """Returns values as an array of numbers, those of a table whose columns have several types too.
 
     Raises:
