@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from cut_code import CUT, with_code
 
 import keras_hpa
 from tests.models.test_gapnet_pl import checkpoint as checkpoint
@@ -14,8 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def own_code(page):
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
-    return [block for block in blocks if "--8<--" not in block]
+    return re.findall(r"```python\n(.*?)```", CUT.sub("", (DOCS / page).read_text()), re.DOTALL)
 
 
 def run(page, names, smaller=()):
@@ -40,6 +40,15 @@ def test_every_page_with_code_of_its_own_is_run():
     assert pages == {
         f"explanation/{page}.md" for page in ("inference", "losses", "models", "synthetic-atlas", "thresholds")
     }
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in DOCS.rglob("*.md") if CUT.search(page.read_text())], ids=lambda page: page.stem
+)
+def test_pages_show_what_the_tests_run(page):
+    text = page.read_text()
+    assert with_code(text) == text, "python docs/scripts/cut_code.py writes it again"
+    assert "```python\n--8<--" not in text
 
 
 def test_synthetic_atlas():

@@ -6,18 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from make_notebook import read_section
 
 ROOT = Path(__file__).parents[2]
 PAGES = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "```python" in page.read_text()]
 
 
 def code_of(page):
-    """The blocks of a page in one piece, with what they cut from tests and examples."""
-    return "\n".join(
-        re.sub(r'^--8<-- "(.+):(\w+)"$', lambda cut: read_section(ROOT / cut[1], cut[2]), block, flags=re.MULTILINE)
-        for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    )
+    """The blocks of a page in one piece."""
+    return "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
 
 
 def unknown_names(code):
