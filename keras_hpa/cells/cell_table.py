@@ -20,10 +20,11 @@ def cell_table(
     negative: str = "",
     class_names: Sequence[str] | None = None,
     separator: str = ";",
+    intervals: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
 ) -> Any:
     """Gives a pandas DataFrame with a row per cell: where it lies, its classes, and score, decision and margin of each.
 
-    `write_predictions(path, cells, scores, decide)` writes the same columns as CSV, Excel or Parquet.
+    `write_predictions(path, cells, scores, decide)` writes the same columns, but intervals, as CSV, Excel or Parquet.
 
     Args:
         cells: `CellCrops`, or what was selected, split or packed from them.
@@ -34,13 +35,17 @@ def cell_table(
         negative: what stands in "labels" for a cell that no class is decided on, such as "Negative".
         class_names: the names of the classes; those of `cells`, or of the calibrator, unless given.
         separator: what stands between two names in "labels".
+        intervals: lower and upper ends of the probability of each cell and class, such as
+            `evaluation.probability_intervals` gives; they become columns "low" and "high".
 
     Returns:
         A DataFrame with the columns "id", "field", "cell", "top", "left", "bottom", "right", "area", "row", "column",
-        "touches_border", further metadata, "labels", and "score", "decision" and "margin" with the name of each class.
+        "touches_border", further metadata, "labels", and "score", "decision" and "margin" (and "low" and
+        "high") with the name of each class.
 
     Raises:
-        ValueError: if the numbers of cells, scores and names differ, a score is not finite, or `cells` are no cells.
+        ValueError: if the numbers of cells, scores, intervals and names differ, a score is not finite, or `cells` are
+            no cells.
         ImportError: if pandas is not installed.
 
     Example:
@@ -59,6 +64,15 @@ def cell_table(
     columns = prediction_columns(
         cells, weighted, decide, class_names=class_names, separator=separator, no_class=negative
     )
+    if intervals is not None:
+        names = [name.removeprefix("score ") for name in columns if name.startswith("score ")]
+        for kind, ends in zip(("low", "high"), intervals, strict=True):
+            matrix = np.asarray(ends)
+            if matrix.shape != weighted.shape:
+                raise ValueError(
+                    f"`intervals` must be two matrices of shape {weighted.shape}. Received: shape {matrix.shape}"
+                )
+            columns |= {f"{kind} {name}": matrix[:, number].tolist() for number, name in enumerate(names)}
     return pandas.DataFrame(columns)
 
 

@@ -34,6 +34,16 @@ def test_it_is_what_is_written(crops, tmp_path):
     pandas.testing.assert_frame_equal(table, written, check_exact=False)
 
 
+def test_intervals_are_columns_of_their_classes(crops):
+    scores = _scores(crops)
+    table = cell_table(crops, scores, "argmax", intervals=(scores / 2, scores * 2))
+    for column in table:
+        if column.startswith("score "):
+            name = column.removeprefix("score ")
+            np.testing.assert_allclose(table[f"low {name}"] * 2, table[column])
+            np.testing.assert_allclose(table[f"high {name}"] / 2, table[column])
+
+
 def test_cells_at_the_border_count_less(crops):
     scores = _scores(crops)
     calibrator = keras_hpa.ThresholdCalibrator("fixed").fit(scores, crops.labels)
@@ -111,4 +121,6 @@ def test_wrong_arguments(crops, tmp_path):
         cell_table(keras_hpa.ArraySource(np.ones((1, 8, 8, 1))), [[1.0]], "argmax")
     with pytest.raises(ValueError, match="`decide` must be a fitted calibrator or 'argmax'"):
         cell_table(crops, scores, "best")
+    with pytest.raises(ValueError, match=r"`intervals` must be two matrices of shape .* Received: shape \(1, 1\)"):
+        cell_table(crops, scores, "argmax", intervals=([[0.0]], [[1.0]]))
     assert not path.exists()

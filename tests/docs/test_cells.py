@@ -69,10 +69,20 @@ def test_from_masks_to_a_table():
     # --8<-- [end:decide]
     # --8<-- [start:table]
     scores = keras_hpa.predict_scores(classifier, crops)
-    table = keras_hpa.cells.cell_table(crops, scores, calibrator, border_weight=0.8, negative="Negative")
+    intervals = keras_hpa.evaluation.probability_intervals(
+        keras_hpa.thresholds.ProbabilityCalibrator(),
+        validation_scores,
+        validation.labels,
+        scores,
+        groups=validation.groups,
+    )
+    table = keras_hpa.cells.cell_table(
+        crops, scores, calibrator, border_weight=0.8, negative="Negative", intervals=intervals
+    )
     keras_hpa.write_predictions("cells.parquet", crops, scores, calibrator)  # or .csv, .xlsx
     # --8<-- [end:table]
     assert Path("cells.parquet").exists()
+    assert (table["low Cytosol"] <= table["high Cytosol"]).all()
     assert list(table["field"]) == [f"A{number:02}" for number in range(12) for _ in range(4)]
     # --8<-- [start:image]
     in_field = table[table["field"] == "A03"]
