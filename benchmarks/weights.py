@@ -32,6 +32,7 @@ from keras_hpa.gapnet_pl import to_gapnet_pl_classes
 _CELLS_A_CLASS = (10, 40, 200)
 _BLOCK = 100  # ids
 _DRAWS = 5
+_RANDOM_STARTS = 3
 _FIELD_SIZES = (96, 128, 192, 256, 384)
 
 
@@ -133,6 +134,14 @@ def load(path: str | None, filters: Sequence[int] | None = None) -> keras.Model:
     return keras_hpa.GapNet((None, None, 4), 28, weights=path, filters=filters)
 
 
+def _random(filters: Sequence[int] | None) -> dict[str, keras.Model]:
+    models = {}
+    for seed in range(_RANDOM_STARTS):
+        keras.utils.set_random_seed(seed)
+        models[f"random, seed {seed}"] = load(None, filters)
+    return models
+
+
 def _scaled(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / np.float32(255)
 
@@ -146,12 +155,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     root = Path(os.environ["KERAS_HPA_DATA"])
     models = {name: load(name, args.filters) for name in args.weights}
-    random = load(None, args.filters)
 
     if not args.fields_only:
         cells = Hep2(root)
         green = protein_only(cells.images)
-        networks = {name: taps(model)(green) for name, model in ({"random": random} | models).items()}
+        networks = {name: taps(model)(green) for name, model in (_random(args.filters) | models).items()}
         networks["SqueezeNet, ImageNet"] = squeezenet(root)(cells.images)
         print(f"HEp-2 probe, macro-F1 ({_DRAWS} draws)", *(f"{num} cells" for num in _CELLS_A_CLASS), sep=" | ")
         for name, features in networks.items():
