@@ -32,6 +32,7 @@ import keras_hpa
 from keras_hpa.cells import CellBags
 
 PARTS = {"train": 500, "validation": 80, "test": 160}
+STEPS = {"hep2": 400, "atlas": 1000}
 BAGS, BAG_SIZE = 8, 10
 SCALES = (1.0, 1.5, 2.0)
 AUGMENT = ["dihedral", keras_hpa.RandomAffine(rotation=45, scale=0.3)]
@@ -41,7 +42,7 @@ ARMS = ("bag of cells", "network of fields", "true labels of cells")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["hep2", "atlas"], help="one of the two tables")
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, help=f"of each training; unless given {STEPS}")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--arms", nargs="+", default=ARMS, choices=ARMS)
     parser.add_argument("--pooling", default="noisy_or")
@@ -54,7 +55,9 @@ def main() -> None:
     makers: dict[str, Callable] = {"atlas": MixedDrawings}
     if root:
         makers = {"hep2": lambda seed: Hep2Mosaics(Path(root), seed)} | makers
+    asked_for = args.steps
     for name, make in makers.items():
+        args.steps = asked_for or STEPS[name]
         if args.only not in (None, name):
             continue
         results: dict[str, list[list[float]]] = {arm: [] for arm in args.arms}

@@ -105,10 +105,10 @@ class MixedDrawings:
     The channels are protein and nucleus, the square roots of their intensities, so that dim fields are seen.
     """
 
-    size = 64
+    size = 40
 
     def __init__(self, seed: int) -> None:
-        self.drawn = SyntheticAtlas(60_000, image_size=256, balance="uniform", seed=seed, mixed=1 / 3)
+        self.drawn = SyntheticAtlas(60_000, image_size=160, balance="uniform", seed=seed, mixed=1 / 3)
         self.columns = [atlas.CLASS_NAMES.index(name) for name in _CLASSES]
         labels = self.drawn.true_labels
         wanted = (labels.sum(axis=1) == 2) & (labels[:, self.columns].sum(axis=1) == 2)
