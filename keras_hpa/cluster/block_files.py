@@ -63,7 +63,7 @@ def read_block(path: Path, number: int, num_samples: int) -> Block:
         metadata = parquet.read_metadata(path)
         about: Any = json.loads((metadata.metadata or {})[_ABOUT])
         block = Block(about["block"], metadata.num_rows, {str(key): str(reason) for key, reason in about["errors"]})
-    except (arrow.ArrowException, ValueError, KeyError, TypeError) as error:
+    except (arrow.ArrowException, ValueError, KeyError, TypeError, RecursionError) as error:
         raise not_as_expected(path, "", expected, str(error)) from error
     if block.number != number or block.num_scored + len(block.errors) != num_samples:
         raise not_as_expected(path, "", expected, f"block {block.number}, {block.num_scored} + {len(block.errors)}")
