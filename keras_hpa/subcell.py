@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -122,8 +123,8 @@ def convert_subcell(
     classifiers: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     path: str | os.PathLike[str],
     *,
-    channels: str,
-    variant: str,
+    channels: Literal["rybg", "rbg", "ybg", "bg"],
+    variant: Literal["mae_contrast_supcon", "vit_supcon"],
 ) -> None:
     """Writes the published Torch files of one SubCell network as a `.weights.h5` file.
 

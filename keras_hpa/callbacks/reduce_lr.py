@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -73,7 +73,7 @@ class ReduceLR(keras.callbacks.ReduceLROnPlateau):
 
     def __init__(
         self,
-        preset: str = "report",
+        preset: Literal["report", "macro_f1", "gapnet-pl"] = "report",
         *,
         monitor: str | None = None,
         mode: str | None = None,

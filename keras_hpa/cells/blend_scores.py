@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ def blend_scores(
     scores: npt.ArrayLike,
     field_scores: Mapping[str, npt.ArrayLike],
     *,
-    how: str = "product",
+    how: Literal["product", "mean"] = "product",
     field_share: float = 0.5,
 ) -> npt.NDArray[np.float64]:
     """Lets the scores of a field count in those of its cells: what is not in the field is in none of its cells.

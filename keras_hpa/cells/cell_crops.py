@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -92,9 +92,9 @@ class CellCrops(Samples):
         size: int | tuple[int, int],
         pixel_size: float | None = None,
         margin: int = 0,
-        outside: str = "keep",
-        border: str = "keep",
-        pieces: str = "error",
+        outside: Literal["keep", "zero"] = "keep",
+        border: Literal["keep", "flag", "drop"] = "keep",
+        pieces: Literal["error", "largest"] = "error",
     ):
         self.fields = samples if isinstance(samples, Samples) else Samples(samples)
         size = check_image_size(size, name="size")

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cloudpickle
 import numpy as np
@@ -38,20 +38,20 @@ def score(
     num_workers: int,
     batch_size: int = 32,
     transforms: str | Sequence[Transform] | None = None,
-    reduce: str = "mean",
+    reduce: Literal["mean", "median", "max"] = "mean",
     tile_overlap: float | None = None,
     tile_size: int | tuple[int, int] | None = None,
-    tile_reduce: str = "mean",
+    tile_reduce: Literal["mean", "max"] = "mean",
     image_size: int | tuple[int, int] | None = None,
-    fit: str = "stretch",
+    fit: Literal["stretch", "crop", "pad"] = "stretch",
     pixel_size: float | None = None,
-    dtype: str = "float32",
+    dtype: Literal["float32", "source"] = "float32",
     max_value: float | None = None,
-    interpolation: str = "area",
+    interpolation: Literal["area", "bilinear", "bicubic", "nearest"] = "area",
     embedding: bool | str = False,
     decide: ThresholdCalibrator | None = None,
     block_size: int | None = None,
-    on_error: str = "raise",
+    on_error: Literal["raise", "record"] = "raise",
     retry_errors: bool = False,
     num_cpus: float = 1,
     num_gpus: float = 0,
@@ -139,7 +139,13 @@ def score(
         "tile_size": tile_size,
         "tile_reduce": tile_reduce,
     }
-    reading = {"image_size": image_size, "fit": fit, "pixel_size": pixel_size, "dtype": dtype, "max_value": max_value}
+    reading: dict[str, Any] = {
+        "image_size": image_size,
+        "fit": fit,
+        "pixel_size": pixel_size,
+        "dtype": dtype,
+        "max_value": max_value,
+    }
     reading["interpolation"] = interpolation
     settings = {
         "models": list(models.values()),

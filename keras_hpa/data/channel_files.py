@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +62,7 @@ class ChannelFiles:
         channels: Sequence[str],
         pattern: str | None = None,
         files: Mapping[str, Sequence[Any]] | None = None,
-        missing: str = "error",
+        missing: Literal["error", "zeros"] = "error",
         project: Mapping[str, str | int] | None = None,
         scene: int | str | None = None,
         max_bytes: int = MAX_BYTES,

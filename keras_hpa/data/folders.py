@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy.typing as npt
 
@@ -33,7 +33,7 @@ def load_folder(
     num_classes: int | None = None,
     allow_empty: bool | str = False,
     leave_out: Sequence[int | str] = (),
-    missing: str = "error",
+    missing: Literal["error", "zeros", "drop"] = "error",
     project: Mapping[str, Any] | None = None,
     scene: int | str | None = None,
     pixel_size: float | str | None = None,

@@ -1,7 +1,7 @@
 """From images of any size and scale to those of a batch: of one size, and of one physical scale where that is asked."""
 
 import logging
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,8 @@ class Framing:
     def __init__(
         self,
         image_size: int | tuple[int, int] | None = None,
-        interpolation: str = "area",
-        fit: str = "stretch",
+        interpolation: Literal["area", "bilinear", "bicubic", "nearest"] = "area",
+        fit: Literal["stretch", "crop", "pad"] = "stretch",
         pixel_size: float | None = None,
     ):
         if interpolation not in INTERPOLATIONS:

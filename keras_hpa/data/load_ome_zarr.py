@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from keras_hpa.data.found_files import Found, FoundSample
 from keras_hpa.data.load_table import Key
@@ -35,7 +35,7 @@ def load_ome_zarr(
     num_classes: int | None = None,
     allow_empty: bool | str = False,
     leave_out: Sequence[int | str] = (),
-    missing: str = "error",
+    missing: Literal["error", "drop"] = "error",
     delimiter: str | None = None,
     encoding: str | None = None,
 ) -> Samples:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from keras_hpa.data.samples import Samples
 from keras_hpa.data.table_samples import Request, samples_of_table
@@ -26,7 +26,7 @@ def load_table(
     num_classes: int | None = None,
     allow_empty: bool | str = False,
     leave_out: Sequence[int | str] = (),
-    missing: str = "error",
+    missing: Literal["error", "zeros", "drop"] = "error",
     project: Mapping[str, Any] | None = None,
     scene: int | str | None = None,
     pixel_size: float | str | None = None,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -100,16 +100,16 @@ class MultiChannelSequence(keras.utils.PyDataset):
         *,
         batch_size: int = 32,
         image_size: int | tuple[int, int] | None = None,
-        fit: str = "stretch",
+        fit: Literal["stretch", "crop", "pad"] = "stretch",
         pixel_size: float | None = None,
         shuffle: bool = False,
         seed: int = 0,
         batches_per_epoch: int | None = None,
         sampler: str | Sampler | None = None,
         augment: str | Augmentation | Sequence[str | Augmentation] | None = None,
-        dtype: str = "float32",
+        dtype: Literal["float32", "source"] = "float32",
         max_value: float | None = None,
-        interpolation: str = "area",
+        interpolation: Literal["area", "bilinear", "bicubic", "nearest"] = "area",
         shard: tuple[int, int] | None = None,
         drop_remainder: bool = False,
         initial_epoch: int = 0,

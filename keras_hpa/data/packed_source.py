@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -73,9 +73,9 @@ class PackedSource:
         path: str | os.PathLike[str],
         *,
         image_size: int | tuple[int, int] | None = None,
-        fit: str = "stretch",
+        fit: Literal["stretch", "crop", "pad"] = "stretch",
         pixel_size: float | None = None,
-        interpolation: str = "area",
+        interpolation: Literal["area", "bilinear", "bicubic", "nearest"] = "area",
         workers: int | None = None,
         verbose: int = 1,
     ) -> "PackedSource":

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from keras_hpa.data.channel_files import ChannelFiles
 from keras_hpa.data.channel_stacks import ChannelStacks
@@ -36,7 +36,7 @@ class Request:
     num_classes: int | None = None
     allow_empty: bool | str = False
     leave_out: Sequence[int | str] = ()
-    missing: str = "error"
+    missing: Literal["error", "zeros", "drop"] = "error"
     project: Mapping[str, Any] | None = None
     scene: int | str | None = None
     pixel_size: float | str | None = None
@@ -190,7 +190,7 @@ def _source_of(
     if "" in files and names is not None:
         files = {names[0]: files[""]}
     options["pattern" if pattern else "files"] = pattern or files
-    missing = "zeros" if request.missing == "zeros" else "error"
+    missing: Literal["zeros", "error"] = "zeros" if request.missing == "zeros" else "error"
     return ChannelFiles(root, ids, channels=list(files), missing=missing, **options)
 
 

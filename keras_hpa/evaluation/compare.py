@@ -1,7 +1,7 @@
 """Which of two models is better, and how sure that is."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from keras_hpa.evaluation.units import Units
 from keras_hpa.thresholds import ThresholdCalibrator, check_scores
 
 _POWER = 0.8
+Metric = Literal["macro_f1", "macro_precision", "macro_recall", "macro_average_precision", "macro_roc_auc"]
 _METRICS = tuple(f"macro_{name}" for name in COUNTED + RANKED)
 _Scores = npt.ArrayLike | Sequence[npt.ArrayLike]
 
@@ -25,7 +26,7 @@ def compare(
     b: _Scores | Mapping[str, _Scores],
     labels: Samples | npt.ArrayLike,
     groups: Sequence[Hashable] | None = None,
-    metric: str = "macro_f1",
+    metric: Metric = "macro_f1",
     *,
     thresholds: float | npt.ArrayLike | ThresholdCalibrator | None = None,
     class_names: Sequence[str] | None = None,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.data import SYMMETRIES, MultiChannelSequence, Samples, apply_symmetry
-from keras_hpa.evaluation.compare import compare
+from keras_hpa.evaluation.compare import Metric, compare
 from keras_hpa.evaluation.comparison import Comparison, Verdict
 from keras_hpa.evaluation.paired_draws import COUNTED
 from keras_hpa.inference import predict_scores
@@ -144,7 +144,7 @@ def price_of_channels(
     model: keras.Model,
     samples: Samples | MultiChannelSequence,
     *,
-    metric: str = "macro_f1",
+    metric: Metric = "macro_f1",
     subsets: Iterable[Iterable[str]] | None = None,
     rule: str | Rule | ThresholdCalibrator = "auto",
     transforms: Literal["dihedral"] | None = None,

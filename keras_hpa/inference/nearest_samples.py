@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +79,7 @@ def nearest_samples(
     groups: Sequence[Hashable] | None = None,
     reference_groups: Sequence[Hashable] | None = None,
     k: int = 10,
-    metric: str = "cosine",
+    metric: Literal["cosine", "euclidean"] = "cosine",
 ) -> Neighbours:
     """Finds for each sample the annotated samples that are most like it, and what their labels say about it.
 

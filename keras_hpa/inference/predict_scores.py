@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -21,11 +21,11 @@ def predict_scores(
     model: keras.Model | Sequence[keras.Model],
     sequence: MultiChannelSequence | Source,
     transforms: str | Sequence[Transform] | None = None,
-    reduce: str = "mean",
+    reduce: Literal["mean", "median", "max"] = "mean",
     *,
     tile_overlap: float | None = None,
     tile_size: int | tuple[int, int] | None = None,
-    tile_reduce: str = "mean",
+    tile_reduce: Literal["mean", "max"] = "mean",
     path: str | os.PathLike[str] | None = None,
     verbose: int | str = "auto",
 ) -> npt.NDArray[np.float32]:

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -13,7 +13,7 @@ from keras_hpa.models.gapnet_pl_checkpoint import is_checkpoint, load_gapnet_pl_
 from keras_hpa.models.gapnet_variants import VARIANTS, block_strides, smallest_size
 from keras_hpa.models.image_input import check_num_classes, image_input
 from keras_hpa.models.load_weights import load_weights
-from keras_hpa.models.pool_taps import POOLINGS, pool_taps
+from keras_hpa.models.pool_taps import POOLINGS, Pooling, pool_taps
 from keras_hpa.models.published_weights import PUBLISHED, PublishedWeights
 
 
@@ -21,7 +21,7 @@ def GapNet(
     input_shape: tuple[int | None, int | None, int],
     num_classes: int,
     *,
-    variant: str | None = None,
+    variant: Literal["report", "light", "gapnet-pl"] | None = None,
     weights: str | os.PathLike[str] | None = None,
     weights_num_classes: int | None = None,
     channels: Sequence[str | None] | Mapping[str, str] | None = None,
@@ -31,12 +31,12 @@ def GapNet(
     stem_strides: int | None = None,
     filters: Sequence[int] | None = None,
     depths: Sequence[int] | None = None,
-    padding: str | None = None,
+    padding: Literal["valid", "same", "symmetric"] | None = None,
     activation: str | None = None,
-    normalization: str | None = None,
+    normalization: Literal["batch-warm-up", "batch", "group", "none"] | None = None,
     batch_norm_momentum: float = 0.99,
     dropout: float | None = None,
-    pooling: str = "avg",
+    pooling: Pooling = "avg",
     head_units: Sequence[int] | None = None,
     head_dropout: Sequence[float] | None = None,
     classifier_activation: str | None = "sigmoid",
@@ -121,11 +121,11 @@ def GapNet(
         - Rumetshofer et al., Human-level protein localization with convolutional neural networks, ICLR 2019.
     """
     published = PUBLISHED.get(weights) if isinstance(weights, str) else None
-    variant = variant or (published.variant if published else "light")
-    if variant not in VARIANTS:
-        raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: {variant!r}")
+    chosen = variant or (published.variant if published else "light")
+    if chosen not in VARIANTS:
+        raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: {chosen!r}")
     if published:
-        _check_published(published, weights, variant, weights_num_classes)
+        _check_published(published, weights, chosen, weights_num_classes)
         weights_num_classes = published.num_classes
     given: dict[str, Any] = {
         "stem_strides": stem_strides,
@@ -139,10 +139,10 @@ def GapNet(
         "head_dropout": head_dropout,
     }
     plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in given.items()}
-    options = VARIANTS[variant] | {key: value for key, value in plain.items() if value is not None}
+    options = VARIANTS[chosen] | {key: value for key, value in plain.items() if value is not None}
     _check(options, num_classes, pooling)
     if preprocessing == "default":
-        preprocessing = GapNetPLPreprocessing(name="preprocessing") if variant == "gapnet-pl" else None
+        preprocessing = GapNetPLPreprocessing(name="preprocessing") if chosen == "gapnet-pl" else None
     if isinstance(preprocessing, str):
         raise ValueError(f'`preprocessing` must be "default", a layer or None. Received: {preprocessing!r}')
 
@@ -167,11 +167,11 @@ def GapNet(
         # Models of the same layers share them: one without what arranges channels, with other logits maybe, loads them.
         same = weights_num_classes in (None, num_classes)
         loaded = keras.Model(known, outputs if same else classify(weights_num_classes or num_classes))
-        _load(loaded, published.find() if published else weights, variant)
+        _load(loaded, published.find() if published else weights, chosen)
     return keras.Model(inputs, outputs, name=name)
 
 
-def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooling: str) -> Any:
+def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooling: Pooling) -> Any:
     """Everything between the image and the logits."""
 
     def normalize(x: Any, layer_name: str) -> Any:
@@ -247,7 +247,7 @@ def _load(model: keras.Model, weights: str | os.PathLike[str], variant: str) -> 
         load_weights(model, weights, f"None, {names}{checkpoint} or a weights file of the same network")
 
 
-def _check(options: dict[str, Any], num_classes: int, pooling: str) -> None:
+def _check(options: dict[str, Any], num_classes: int, pooling: Pooling) -> None:
     check_num_classes(num_classes)
     if pooling not in POOLINGS:
         raise ValueError(f"`pooling` must be one of {list(POOLINGS)}. Received: {pooling!r}")

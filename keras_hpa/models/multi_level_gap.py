@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_hpa.graphs import check_channels_last
-from keras_hpa.models.pool_taps import POOLINGS, pool_taps
+from keras_hpa.models.pool_taps import POOLINGS, Pooling, pool_taps
 
 _SMALLEST_STRIDE = 4
 
@@ -17,7 +17,7 @@ def multi_level_gap(
     backbone: keras.Model,
     taps: Sequence[str | int] | None = None,
     *,
-    pooling: str = "avg",
+    pooling: Pooling = "avg",
     squeeze_excite: int | None = None,
     name: str = "multi_level_gap",
 ) -> keras.Model:

@@ -1,14 +1,15 @@
 """The heart of GapNet: feature maps of several depths, pooled over the image and joined."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 
-POOLINGS = ("avg", "max", "avg+max")
+Pooling = Literal["avg", "max", "avg+max"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 
-def pool_taps(taps: Sequence[Any], pooling: str) -> Any:
+def pool_taps(taps: Sequence[Any], pooling: Pooling) -> Any:
     """Pools feature maps `(batch, height, width, channels)` over the image and concatenates them.
 
     The pooling layers are named `tap1`, `tap2`, ...; with `"avg+max"`, `tap1_avg` and `tap1_max`.

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ from keras_hpa.models.image_input import check_num_classes, image_input
 from keras_hpa.models.imagenet_weights_error import imagenet_weights_error
 from keras_hpa.models.load_weights import load_weights
 from keras_hpa.models.multi_level_gap import multi_level_gap
-from keras_hpa.models.pool_taps import POOLINGS, pool_taps
+from keras_hpa.models.pool_taps import POOLINGS, Pooling, pool_taps
 
 _ADAPTERS = ("mixer", "inflate")
 _HEADS = ("report", "gap", "multi-level")
@@ -36,13 +36,13 @@ def PretrainedClassifier(
     num_classes: int,
     *,
     weights: str | os.PathLike[str] | None = "imagenet",
-    adapter: str = "inflate",
+    adapter: Literal["mixer", "inflate"] = "inflate",
     matrix: str | Sequence[Sequence[float]] | npt.NDArray[Any] | None = None,
     trainable_matrix: bool = False,
     inflate_method: str | npt.NDArray[Any] = "copy",
-    head: str = "multi-level",
+    head: Literal["report", "gap", "multi-level"] = "multi-level",
     taps: Sequence[str | int] | None = None,
-    pooling: str = "avg",
+    pooling: Pooling = "avg",
     dropout: float = 0.5,
     batch_norm_momentum: float | str | None = "default",
     input_dtype: str = "float32",
@@ -238,7 +238,7 @@ def _scaling(
 
 
 def _head(
-    x: Any, network: keras.Model, head: str, taps: Sequence[str | int] | None, pooling: str, dropout: float
+    x: Any, network: keras.Model, head: str, taps: Sequence[str | int] | None, pooling: Pooling, dropout: float
 ) -> Any:
     if head == "multi-level":
         x = multi_level_gap(network, taps, pooling=pooling, name="backbone")(x)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -25,15 +25,15 @@ CLASSIFIER_UNITS = (512, 256)
 
 
 def SubCell(
-    channels: str = "rybg",
+    channels: Literal["rybg", "rbg", "ybg", "bg"] = "rybg",
     num_classes: int = NUM_CLASSES,
     *,
-    variant: str = "mae_contrast_supcon",
+    variant: Literal["mae_contrast_supcon", "vit_supcon"] = "mae_contrast_supcon",
     weights: str | os.PathLike[str] | None = None,
     weights_num_classes: int = NUM_CLASSES,
     image_size: int | tuple[int | None, int | None] | None = 448,
     image_channels: Sequence[str] | None = None,
-    combine: str = "sigmoid_mean",
+    combine: Literal["sigmoid_mean", "softmax"] = "sigmoid_mean",
     input_dtype: str = "float32",
     name: str = "subcell",
 ) -> keras.Model:

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +82,7 @@ class SyntheticAtlas:
         *,
         image_size: int | tuple[int, int] = (512, 512),
         seed: int = 0,
-        balance: str = "atlas",
+        balance: Literal["atlas", "uniform"] = "atlas",
         wrong_labels: float = 0.0,
         fields_per_antibody: int = 1,
         mixed: float | None = None,
