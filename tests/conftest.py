@@ -23,3 +23,14 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("KERAS_HPA_DATA does not name a folder with real data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def ray():
+    """Ray on this machine, which it takes for a workstation, for all tests: each that begun it would wait for it."""
+    ray = pytest.importorskip("ray")
+    ray.init(
+        address="local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level="error"
+    )
+    yield ray
+    ray.shutdown()

@@ -58,6 +58,7 @@ def onnx(
         RuntimeError: if the file's answers differ from the model's; nothing is written.
 
     Example:
+        >>> import keras_hpa
         >>> model = keras_hpa.GapNet((128, 128, 4), 28, input_dtype="uint8")
         >>> keras_hpa.export.onnx(model, "model.onnx", channels=keras_hpa.atlas.CHANNELS)  # doctest: +SKIP
     """

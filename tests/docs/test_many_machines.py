@@ -10,16 +10,6 @@ from tests.docs.quoted_messages import check_quoted_messages
 from tests.inference.scored import SOURCE, make_model
 
 
-@pytest.fixture
-def ray():
-    ray = pytest.importorskip("ray")
-    ray.init(
-        address="local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level="error"
-    )
-    yield ray
-    ray.shutdown()
-
-
 def _calibrator():
     rng = np.random.default_rng(0)
     return keras_hpa.ThresholdCalibrator().fit(rng.random((60, 5)), rng.integers(0, 2, (60, 5)))

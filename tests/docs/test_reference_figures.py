@@ -18,14 +18,17 @@ MADE_ELSEWHERE = {
     "tutorial_learning_curves",
     "tutorial_thresholds",
 }
+ON_PAGES = {"cells"}  # made by the same script, for the page of that name, and larger
 
 
 @pytest.mark.slow
 def test_every_picture_of_the_reference_is_made(tmp_path):
     shown = set(re.findall(r'"(\w+)\.webp"', (DOCS / "hooks" / "reference.py").read_text()))
     reference_figures.main(["--output", str(tmp_path)])
-    assert {path.stem for path in tmp_path.iterdir()} == shown - MADE_ELSEWHERE
+    assert {path.stem for path in tmp_path.iterdir()} == (shown - MADE_ELSEWHERE) | ON_PAGES
     for path in tmp_path.iterdir():
+        if path.stem in ON_PAGES:
+            continue
         with Image.open(path) as made, Image.open(DOCS / "figures" / path.name) as committed:
             assert 640 <= made.width <= 900
             assert 250 <= made.height <= 700
