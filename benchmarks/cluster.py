@@ -33,12 +33,12 @@ SIZE, BATCH, BLOCK, DRAWN, CLASSES = 64, 64, 4096, 64, 28
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
 WAYS = {"plain, 1": 1, "actors, 1": 1, "plain, 2": 2, "actors, 2": 2}
 PARTS = {  # as --measure found them
-    "read": 1.3e-5,
-    "score": 2.4e-4,
-    "overhead": 0.0,
-    "start": 18.0,
-    "driver_mb": 145.0,
-    "actor_mb": 993.0,
+    "read": 9.7e-6,
+    "score": 2.1e-4,
+    "overhead": 0.013,
+    "start": 7.2,
+    "driver_mb": 147.0,
+    "actor_mb": 1010.0,
     "id_bytes": 70.0,
 }
 
