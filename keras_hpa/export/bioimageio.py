@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_hpa.data import needs
 from keras_hpa.export.convert import OUTPUTS
-from keras_hpa.export.libraries import load
 from keras_hpa.export.onnx import write_onnx
 from keras_hpa.export.whole_model import WholeModel, integer_maximum, whole_model
 from keras_hpa.files import replacing
@@ -115,8 +115,9 @@ def bioimageio(
     if not authors or not all(author.get("name") for author in authors):
         raise ValueError(f"`authors` must hold a mapping with a `name` for each author. Received: {authors!r}")
     maximum = None if input_dtype is None else integer_maximum(input_dtype, max_value)
-    spec, description_of_model, core = load(
-        "bioimageio", "bioimageio", "bioimageio.spec", "bioimageio.spec.model.v0_5", "bioimageio.core"
+    spec, description_of_model, core = (
+        needs(name, "`export.bioimageio` describes and tests the package", extra="bioimageio")
+        for name in ("bioimageio.spec", "bioimageio.spec.model.v0_5", "bioimageio.core")
     )
     with tempfile.TemporaryDirectory() as name, spec.ValidationContext(perform_io_checks=True, raise_errors=True):
         temporary = Path(name)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from keras_hpa.data import needs
 from keras_hpa.export.convert import OUTPUTS, convert
-from keras_hpa.export.libraries import load
 from keras_hpa.export.whole_model import whole_model
 from keras_hpa.files import replacing
 from keras_hpa.graphs import FoldedModel
@@ -74,7 +74,7 @@ def litert(
         class_names=class_names,
         pixel_size=pixel_size,
     )
-    (runtime,) = load("litert", "litert", "ai_edge_litert.interpreter")
+    runtime = needs("ai_edge_litert.interpreter", "`export.litert` tries its files in LiteRT", extra="litert")
     with replacing(path) as temporary:
         convert(whole.model, temporary, "litert")
         with zipfile.ZipFile(temporary, "a") as archive:  # which LiteRT reads past

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from keras_hpa.data import needs
 from keras_hpa.export.convert import OUTPUTS, convert
-from keras_hpa.export.libraries import load
 from keras_hpa.export.whole_model import WholeModel, whole_model
 from keras_hpa.files import replacing
 from keras_hpa.graphs import FoldedModel
@@ -85,7 +85,9 @@ def write_onnx(whole: WholeModel, path: Path, function: str, shown_as: str | os.
         ImportError: if a package is missing.
         RuntimeError: if the file's answers differ from the model's.
     """
-    library, runtime, _ = load(function, "export", "onnx", "onnxruntime", "tf2onnx")
+    library, runtime, _ = (
+        needs(name, f"`export.{function}` writes ONNX", extra="export") for name in ("onnx", "onnxruntime", "tf2onnx")
+    )
     convert(whole.model, path, "onnx")
     file = library.load(path)
     _rename(file, ["images"], OUTPUTS[: len(whole.model.outputs)])
