@@ -163,9 +163,10 @@ def check_label_matrix(labels: npt.ArrayLike, num_samples: int | None = None) ->
         matrix = np.where(np.reshape(np.array(wrong_kind, bool), matrix.shape), 2, matrix)
     wrong = ~np.isin(matrix, (-1, 0, 1)) if matrix.dtype.kind in "biufO" else np.ones(matrix.shape, bool)
     for row, column in np.argwhere(wrong)[:1]:
+        received = np.asarray(labels)[row, column]
+        received = received.item() if isinstance(received, np.generic) else received
         raise ValueError(
-            f"`labels` must hold 0, 1, or -1 where unknown. "
-            f"Received: {np.asarray(labels)[row, column]!r} in row {row}, column {column}"
+            f"`labels` must hold 0, 1, or -1 where unknown. Received: {received!r} in row {row}, column {column}"
         )
     return matrix.real.astype(np.int8)  # of no rows, numbers may be complex
 

@@ -53,6 +53,7 @@ class BatchScorer:
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Gives float32 scores of shape `(len(images), num_classes)`."""
+        self._check_channels(images.shape[-1])
         height, width = self.tile_size or images.shape[1:3]
         if images.shape[1] < height or images.shape[2] < width:
             raise ValueError(
@@ -75,6 +76,16 @@ class BatchScorer:
             scores.append(self._reduced(batch)[: len(chunk)])
         per_tile = np.concatenate(scores).reshape(len(images), len(tops) * len(lefts), -1)
         return REDUCTIONS[self.tile_reduce](per_tile, axis=1).astype(np.float32)
+
+    def _check_channels(self, given: int) -> None:
+        """A normalization would spread one channel over all that a model takes, and nobody would know."""
+        for model in self.models:
+            taken = input_channels(model)
+            if taken not in (None, given):
+                raise ValueError(
+                    f"`sequence` must give the {taken} channels that model {model.name!r} takes. "
+                    f"Received: images with {given}"
+                )
 
     def _reduced(self, batch: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         views = [self._predict(model, self._view(batch, t)) for t in self.transforms for model in self.models]
@@ -139,6 +150,12 @@ def input_size(models: list[keras.Model]) -> tuple[int | None, int | None]:
             raise ValueError(f"`model` must be models of one input size. Received: {shapes}")
         sizes.append(found.pop() if found else None)
     return sizes[0], sizes[1]
+
+
+def input_channels(model: keras.Model) -> int | None:
+    """How many channels a model of images takes; `None` is any, or not known."""
+    shape = getattr(model, "input_shape", None)
+    return shape[-1] if isinstance(shape, tuple) and len(shape) == 4 else None
 
 
 def input_dtype(model: keras.Model) -> str | None:

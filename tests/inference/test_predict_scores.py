@@ -307,3 +307,9 @@ def test_score_that_is_no_number_names_its_sample(tmp_path):
     with pytest.raises(ValueError, match="Received: nan for sample 'cell e', class 0"):
         score(model, make_sequence(source), path=tmp_path)
     assert np.isnan(np.load(tmp_path / "scores.npy")).all(axis=1).tolist() == [False] * 3 + [True] * 4
+
+
+def test_images_of_other_channels_are_refused(model):
+    green = ArraySource(IMAGES[..., :1])
+    with pytest.raises(ValueError, match=r"the 4 channels that model '.*' takes\. Received: images with 1$"):
+        score(model, green)
