@@ -1,7 +1,11 @@
 """The code of docs/how-to/many-machines.md, on Ray on this machine."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -59,6 +63,28 @@ def test_the_page(ray, tmp_path, monkeypatch, capsys):
         other = pandas.read_parquet(Path(name) / "scores")
         assert other["id"].tolist() == list(samples.ids)
         np.testing.assert_allclose(np.stack(other["scores"]), scores, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_several_gpus(backend, tmp_path):
+    pytest.importorskip(backend)
+    script = Path(__file__).with_name("train_on_several_gpus.py")
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(script.parents[2])}
+    paths = [tmp_path / "one.npy", tmp_path / "two.npy"]
+    for devices, path in enumerate(paths, 1):
+        command = [sys.executable, script, str(devices), path]
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    one, two = map(np.load, paths)
+    assert two.shape == (8, 28)
+    if backend == "jax":  # on TensorFlow each device has a dropout of its own
+        np.testing.assert_allclose(two, one, rtol=0, atol=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="Keras can on the others")
+def test_torch_has_no_data_parallelism():
+    with pytest.raises(AttributeError):
+        keras.distribution.DataParallel()
 
 
 def test_what_goes_wrong(tmp_path, monkeypatch):
