@@ -2,12 +2,15 @@
 
     python benchmarks/recipes.py                                   one seed of each ingredient
     python benchmarks/recipes.py --only plain recipe --seeds 5     five of two arms, compared sample by sample
+    KERAS_HPA_DATA=FOLDER python benchmarks/recipes.py --hep2 --only plain recipe --seeds 5     on mosaics of real cells
 
 Every arm starts from random weights and takes as many steps on as many drawings, in which all 28 classes are equally
-frequent. Macro-F1 on other drawings, at cross-fitted thresholds. Scores are kept in --output; the same command goes on.
+frequent. Macro-F1 on other drawings, at cross-fitted thresholds. Mosaics are fields of real HEp-2 cells of two or three
+of six patterns; cells of other specimens judge. Scores are kept in --output; the same command goes on.
 """
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from cell_mosaics import Hep2Mosaics
 from trials import in_memory, macro_f1, with_error
 
 import keras_hpa
@@ -23,6 +27,7 @@ from keras_hpa.evaluation import compare
 _BATCH_SIZE = 32
 _EPOCHS = 20
 _CYCLE = {"rate": 3e-3, "cosine": True}
+_NO_DROPOUT = {"dropout": 0.0, "head_dropout": (0.0, 0.0)}
 ARMS: dict[str, dict[str, Any]] = {
     "plain": {},
     "the report's GapNet": {"network": {"variant": "report"}},
@@ -42,8 +47,16 @@ ARMS: dict[str, dict[str, Any]] = {
     "a head of 512 and 512": {"network": {"head_units": (512, 512)}},
     "half as many filters again": {"network": {"filters": (48, 96, 192)}},
     "128 pixels instead of 96": {"size": 128},
+    "each channel of each image standardized": {"standardize": True},
+    "no dropout": {"network": _NO_DROPOUT},
 }
-ARMS["recipe"] = _CYCLE | {"size": 128, "augment": ["dihedral"], "transforms": "dihedral"}
+ARMS["recipe"] = _CYCLE | {
+    "size": 128,
+    "augment": ["dihedral"],
+    "transforms": "dihedral",
+    "standardize": True,
+    "network": _NO_DROPOUT,
+}
 
 
 def train_and_score(
@@ -63,6 +76,7 @@ def train_and_score(
     sampler: str | None = None,
     label_smoothing: float = 0.0,
     mixup: bool = False,
+    standardize: bool = False,
     network: dict[str, Any] | None = None,
 ) -> np.ndarray:
     """The scores of `test` by a GapNet that was trained on `train`."""
@@ -80,7 +94,11 @@ def train_and_score(
         workers=1,
     )
     model = keras_hpa.GapNet(
-        (None, None, len(train.channels)), train.labels.shape[1], input_dtype="uint8", **network or {}
+        (None, None, len(train.channels)),
+        train.labels.shape[1],
+        input_dtype="uint8",
+        preprocessing=keras_hpa.ImageStandardization() if standardize else None,
+        **network or {},
     )
     schedule: Any = rate
     if cosine:
@@ -150,23 +168,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="ARM")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--train", type=int, default=2000, help="drawings to train on")
-    parser.add_argument("--test", type=int, default=1500, help="drawings to judge by")
+    parser.add_argument("--train", type=int, default=2000, help="fields to train on")
+    parser.add_argument("--test", type=int, default=1500, help="fields to judge by")
+    parser.add_argument("--hep2", action="store_true", help="mosaics of real cells instead of drawings")
     parser.add_argument("--output", type=Path, default=Path("out/recipes"))
     args = parser.parse_args(argv)
     args.output.mkdir(parents=True, exist_ok=True)
 
-    drawn = keras_hpa.SyntheticAtlas(args.train + args.test, image_size=128, balance="uniform", seed=20).samples
-    images = in_memory(drawn.read, range(len(drawn)))
-    samples = keras_hpa.Samples(keras_hpa.ArraySource(images, channels=drawn.channels), drawn.labels)
-    train, test = samples[: args.train], samples[args.train :]
+    train, test = (_mosaics if args.hep2 else _drawings)(args.train, args.test)
     assert test.labels is not None
-    print(f"{args.steps} steps of {_BATCH_SIZE}, {args.train} drawings | macro-F1 | - plain | s", flush=True)
+    kind = "mosaics" if args.hep2 else "drawings"
+    print(f"{args.steps} steps of {_BATCH_SIZE}, {args.train} {kind} | macro-F1 | - plain | s", flush=True)
     scores: dict[str, list[np.ndarray]] = {}
     for name in args.only:
         began = time.perf_counter()
         for seed in range(args.seeds):
-            path = args.output / f"{name.replace(' ', '_')}-{args.steps}-{args.train}-{args.test}-{seed}.npy"
+            path = args.output / f"{kind}-{name.replace(' ', '_')}-{args.steps}-{args.train}-{args.test}-{seed}.npy"
             if not path.exists():
                 np.save(path, train_and_score(train, test, num_steps=args.steps, seed=seed, **ARMS[name]))
             scores.setdefault(name, []).append(np.load(path))
@@ -183,6 +200,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     if {"plain", "recipe"} <= scores.keys():
         plain, recipe = ([_labels(test.labels, one) for one in scores[name]] for name in ("plain", "recipe"))
         print(compare(plain, recipe, test.labels))
+
+
+def _drawings(num_train: int, num_test: int) -> tuple[keras_hpa.Samples, keras_hpa.Samples]:
+    drawn = keras_hpa.SyntheticAtlas(num_train + num_test, image_size=128, balance="uniform", seed=20).samples
+    images = in_memory(drawn.read, range(len(drawn)))
+    samples = keras_hpa.Samples(keras_hpa.ArraySource(images, channels=drawn.channels), drawn.labels)
+    return samples[:num_train], samples[num_train:]
+
+
+def _mosaics(num_train: int, num_test: int) -> tuple[keras_hpa.Samples, keras_hpa.Samples]:
+    cells = Hep2Mosaics(Path(os.environ["KERAS_HPA_DATA"]), seed=0)
+    return cells.part_of("train", num_train).fields, cells.part_of("test", num_test).fields
 
 
 def _labels(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
