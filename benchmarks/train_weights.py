@@ -1,11 +1,10 @@
 """Trains GapNet on drawings alone. What it gave so far is not good enough to come with the package.
 
-    python benchmarks/train_weights.py --output run                  windows of fields; the same command goes on
-    python benchmarks/train_weights.py --output run --fields 5400 --field-size 128 --size 128 --closest 1 \\
-        --protein-only 0 --steps 5000                                whole fields
+    python benchmarks/train_weights.py --output run      the same command goes on where it stopped
 
-Nobody's pictures are in it: `SyntheticAtlas` draws fields, and the network sees windows of them, turned, brighter and
-darker, a share of them in the protein's stain alone. One rate, nothing averaged: an ingredient goes in when it pays.
+Nobody's pictures are in it: `SyntheticAtlas` draws fields. The network sees windows of them, turned, a little out of
+focus and noisy: some hold one cell in the protein's stain alone, the others are of any scale up to the whole field.
+Each channel of each image is standardized in the network, so that gain and background do not matter.
 `benchmarks/weights.py` says what the weights know of real cells.
 """
 
@@ -22,45 +21,66 @@ import keras_hpa
 
 _BATCH_SIZE = 32
 _STEPS_AN_EPOCH = 200
-_PROTEIN = keras_hpa.atlas.CHANNELS.index("green")
+_FIELD = 384  # pixels a side of a drawing
+_PROTEIN, _NUCLEUS = (keras_hpa.atlas.CHANNELS.index(color) for color in ("green", "blue"))
+FILTERS = (64, 128, 256)
+
+
+def build(num_classes: int, filters: Sequence[int] = FILTERS) -> keras.Model:
+    """The network that the weights are for; it takes floats of any size."""
+    return keras_hpa.GapNet(
+        (None, None, len(keras_hpa.atlas.CHANNELS)),
+        num_classes,
+        filters=filters,
+        preprocessing=keras_hpa.ImageStandardization(),
+        dropout=0.0,
+        head_dropout=(0.0, 0.0),
+    )
 
 
 class Window:
-    """Cuts a square window at one of many scales, the brightest in protein of three, and resizes it.
+    """Cuts a square window, of one cell in one stain or of many scales, and brings each channel to its full range.
 
     Args:
         size: pixels a side afterwards.
-        closest: the side of the smallest window as a part of the field's; 1 for the whole field.
+        cells: the share of windows around one nucleus.
+        protein_only: the share of the other windows that show the protein alone.
     """
 
-    def __init__(self, size: int, closest: float) -> None:
-        self.size, self.closest = size, closest
+    def __init__(self, size: int, cells: float, protein_only: float) -> None:
+        self.size, self.cells, self.protein_only = size, cells, protein_only
 
-    def __call__(self, image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-        if self.closest < 1:
-            image = max((self._cut(image, rng) for _ in range(3)), key=lambda window: window[::3, ::3, _PROTEIN].mean())
-        smaller = len(image) > self.size
-        shape, how = (self.size, self.size), cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        return cv2.resize(np.ascontiguousarray(image), shape, interpolation=how)
+    def __call__(self, field: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+        cell = rng.random() < self.cells
+        if cell:
+            side = round(36 * (120 / 36) ** rng.random())
+            window = max((_cut(field, side, rng) for _ in range(6)), key=_nucleus_in_the_middle)
+        else:
+            sides = len(field) * (1 / 6) ** rng.random(3)
+            window = max((_cut(field, round(side), rng) for side in sides), key=_protein)
+        how = cv2.INTER_AREA if len(window) > self.size else cv2.INTER_LINEAR
+        small = cv2.resize(np.ascontiguousarray(window), (self.size, self.size), interpolation=how).astype(np.float32)
+        low, high = small.min(axis=(0, 1)), small.max(axis=(0, 1))
+        full = (small - low) * (235 / np.maximum(high - low, 15))
+        if cell or rng.random() < self.protein_only:
+            full *= np.eye(full.shape[-1], dtype=np.float32)[_PROTEIN]
+        return np.rint(full).astype(np.uint8)
 
-    def _cut(self, image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-        side = round(len(image) * self.closest ** rng.random())
-        top, left = rng.integers(len(image) - side + 1, size=2)
-        return image[top : top + side, left : left + side]
+
+def _cut(field: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    top, left = rng.integers(len(field) - side + 1, size=2)
+    return field[top : top + side, left : left + side]
 
 
-class ProteinOnly:
-    """Darkens all channels but the protein in a share of the images."""
+def _protein(window: npt.NDArray[np.uint8]) -> float:
+    return float(window[::3, ::3, _PROTEIN].mean())
 
-    def __init__(self, share: float) -> None:
-        self.share = share
 
-    def __call__(self, image: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
-        if rng.random() < self.share:
-            protein = image[..., _PROTEIN].copy()
-            image = np.zeros_like(image)
-            image[..., _PROTEIN] = protein
-        return image
+def _nucleus_in_the_middle(window: npt.NDArray[np.uint8]) -> float:
+    third = len(window) // 3
+    nucleus = window[..., _NUCLEUS]
+    middle = nucleus[third : 2 * third : 2, third : 2 * third : 2]
+    return float(middle.mean() - nucleus[:: third // 2, :: third // 2].mean())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -68,20 +88,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of drawings, backup and weights")
     parser.add_argument("--seed", type=int, default=0, help="of the weights' start and the order of drawings")
     parser.add_argument("--fields", type=int, default=5000)
-    parser.add_argument("--field-size", type=int, default=384, help="pixels a side of a drawing")
-    parser.add_argument("--size", type=int, default=96, help="pixels a side of what the network sees")
-    parser.add_argument("--steps", type=int, default=6000, help=f"in epochs of {_STEPS_AN_EPOCH}")
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--closest", type=float, default=1 / 6, help="the smallest window, as a part of a field's side")
-    parser.add_argument("--protein-only", type=float, default=0.3, help="the share of windows with the protein alone")
-    parser.add_argument("--gain", type=float, default=0.5, help="of ChannelGain")
-    parser.add_argument("--filters", type=int, nargs="+", help="of GapNet's blocks")
+    parser.add_argument("--size", type=int, default=80, help="pixels a side of what the network sees")
+    parser.add_argument("--steps", type=int, default=16000, help=f"in epochs of {_STEPS_AN_EPOCH}")
+    parser.add_argument("--learning-rate", type=float, default=3e-3, help="after the warm-up; it falls to zero")
+    parser.add_argument("--cells", type=float, default=0.4, help="the share of windows of one cell, protein alone")
+    parser.add_argument("--protein-only", type=float, default=0.3, help="the share of others with the protein alone")
+    parser.add_argument("--blur", type=float, default=1.0, help="of RandomBlur, in pixels")
+    parser.add_argument("--noise", type=float, default=0.05, help="of RandomNoise, read and shot")
+    parser.add_argument("--filters", type=int, nargs="+", default=FILTERS, help="of GapNet's blocks")
     parser.add_argument("--drawings", type=Path, help="drawings made before; else in --output")
     args = parser.parse_args(argv)
     args.output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(args.seed)
 
-    atlas = keras_hpa.SyntheticAtlas(args.fields, image_size=args.field_size, balance="uniform", seed=101)
+    atlas = keras_hpa.SyntheticAtlas(args.fields, image_size=_FIELD, balance="uniform", seed=101)
     samples = atlas.samples.packed(args.drawings or args.output / "drawings")
     batches = samples.batches(
         batch_size=_BATCH_SIZE,
@@ -89,19 +109,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         batches_per_epoch=_STEPS_AN_EPOCH,
         augment=[
-            Window(args.size, args.closest),
+            Window(args.size, args.cells, args.protein_only),
             "dihedral",
-            keras_hpa.ChannelGain(args.gain, offset=0.0),
-            ProteinOnly(args.protein_only),
+            keras_hpa.RandomBlur(args.blur),
+            keras_hpa.RandomNoise(args.noise, args.noise),
         ],
-        dtype="source",
         workers=1,
     )
-    model = keras_hpa.GapNet(
-        (args.size, args.size, 4), len(samples.class_names), filters=args.filters, input_dtype="uint8"
+    model = build(len(samples.class_names), args.filters)
+    warm_up = max(1, args.steps // 20)
+    rate = keras.optimizers.schedules.CosineDecay(
+        args.learning_rate / 30, args.steps - warm_up, warmup_target=args.learning_rate, warmup_steps=warm_up
     )
     model.compile(
-        keras.optimizers.Adam(args.learning_rate),
+        keras.optimizers.Adam(rate),
         loss="binary_crossentropy",
         metrics=[keras.metrics.AUC(multi_label=True, name="auc")],
     )

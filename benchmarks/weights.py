@@ -2,7 +2,7 @@
 
     KERAS_HPA_DATA=FOLDER python benchmarks/weights.py                       random weights, ImageNet's, GapNet-PL's
     KERAS_HPA_DATA=FOLDER python benchmarks/weights.py run.weights.h5 ...    those of trainings beside them
-    ... --fields-only, --probe-only, --filters 64 96 192
+    ... --fields-only, --probe-only, --filters 32 64 128
 
 The probe: features are frozen, 10, 40 or 200 cells of each of six patterns are learnt by a logistic regression, and
 cells from other blocks of ids are judged: neighbours often come from one specimen. The cells have one stain; the other
@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
+import train_weights
 from gapnet_pl import GapNetPL
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -130,15 +131,20 @@ def field_scores(model: keras.Model, images: np.ndarray, size: int) -> np.ndarra
     return np.asarray(keras_hpa.predict_scores(model, batches, transforms="dihedral", verbose=0))
 
 
-def load(path: str | None, filters: Sequence[int] | None = None) -> keras.Model:
-    return keras_hpa.GapNet((None, None, 4), 28, weights=path, filters=filters)
+def load(path: str, filters: Sequence[int]) -> keras.Model:
+    model = train_weights.build(28, filters)
+    model.load_weights(path)
+    return model
 
 
-def _random(filters: Sequence[int] | None) -> dict[str, keras.Model]:
+def _random(filters: Sequence[int]) -> dict[str, keras.Model]:
+    """GapNet as it comes, and the network of the trained weights before its training."""
     models = {}
     for seed in range(_RANDOM_STARTS):
         keras.utils.set_random_seed(seed)
-        models[f"random, seed {seed}"] = load(None, filters)
+        models[f"random, seed {seed}"] = keras_hpa.GapNet((None, None, 4), 28)
+        keras.utils.set_random_seed(seed)
+        models[f"random, as trained, seed {seed}"] = train_weights.build(28, filters)
     return models
 
 
@@ -151,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("weights", nargs="*", help="weights files of GapNet")
     parser.add_argument("--probe-only", action="store_true")
     parser.add_argument("--fields-only", action="store_true")
-    parser.add_argument("--filters", type=int, nargs="+", help="of GapNet's blocks, where not the usual")
+    parser.add_argument("--filters", type=int, nargs="+", default=train_weights.FILTERS, help="of GapNet's blocks")
     args = parser.parse_args(argv)
     root = Path(os.environ["KERAS_HPA_DATA"])
     models = {name: load(name, args.filters) for name in args.weights}

@@ -18,7 +18,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(NOTEBOOK.parents[1]))
     notebook = nbformat.read(NOTEBOOK, 4)
     settings = next(n for n, cell in enumerate(notebook.cells) if "num_samples, num_new" in cell.source)
-    smaller = nbformat.v4.new_code_cell("num_samples, num_new, image_size, epochs, more_epochs = 60, 10, 48, 1, 1")
+    smaller = nbformat.v4.new_code_cell("num_samples, num_new, image_size, epochs = 60, 10, 48, 1")
     notebook.cells.insert(settings + 1, smaller)
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": tmp_path}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
