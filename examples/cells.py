@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         num_classes=len(crops.class_names),
         batch_norm_momentum=settings.batch_norm_momentum,
     )
-    model = keras_hpa.BagOfCells(classifier, pooling="noisy_or")
+    model = keras_hpa.BagOfCells(classifier)
     # Labels of cells that touch the border are -1, unknown, as are those of empty places: this loss leaves them out.
     loss = keras_hpa.BinaryCrossentropy()
     model.compile("adam", loss={"image": loss, "cells": loss}, loss_weights={"image": 1.0, "cells": 0.1})

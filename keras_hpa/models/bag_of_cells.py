@@ -37,8 +37,8 @@ class BagOfCells(keras.Model):
     Args:
         classifier: a model of single cells that gives one row of scores per cell: `GapNet`, `PretrainedClassifier`, or
             any Keras model. It is used as it is, not copied.
-        pooling: of `PoolBag`. `"noisy_or"` wants probabilities; `"mean"` of logits is a linear layer on the mean of the
-            cells' features, if the classifier ends in one.
+        pooling: of `PoolBag`. `"noisy_or"`, the pool that was measured, wants probabilities: for a classifier that ends
+            in logits choose another. `"mean"` of logits is a linear layer on the mean of the cells' features.
         sharpness: of `PoolBag`.
         attention_units: of `PoolBag`.
         name: the model's name.
@@ -76,7 +76,7 @@ class BagOfCells(keras.Model):
         self,
         classifier: keras.Model,
         *,
-        pooling: _Pooling = "mean",
+        pooling: _Pooling = "noisy_or",
         sharpness: float = 1.0,
         attention_units: int = 64,
         name: str = "bag_of_cells",

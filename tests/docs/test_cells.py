@@ -58,7 +58,7 @@ def test_from_masks_to_a_table():
     assert not set(train.metadata["field"]) & set(validation.metadata["field"])
     # --8<-- [start:train]
     classifier = keras_hpa.GapNet((80, 80, 2), num_classes=2)
-    model = keras_hpa.BagOfCells(classifier, pooling="noisy_or")
+    model = keras_hpa.BagOfCells(classifier)
     loss = keras_hpa.BinaryCrossentropy()
     model.compile("adam", loss={"image": loss, "cells": loss}, loss_weights={"image": 1.0, "cells": 0.1})
     model.fit(train_bags, validation_data=validation_bags, epochs=100)

@@ -58,6 +58,15 @@ def _numpy(tensor):
 _MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0], [1, 1, 1, 0, 0]], bool)
 
 
+def test_the_pool_is_the_one_that_was_measured():
+    cells = _cells()
+    scores = [
+        BagOfCells(_classifier(), **given).predict({"cells": cells, "mask": _MASK}, verbose=0)["image"]
+        for given in ({}, {"pooling": "noisy_or"})
+    ]
+    np.testing.assert_array_equal(*scores)
+
+
 @pytest.mark.parametrize("pooling", ["mean", "max", "noisy_or", "log_mean_exp"])
 def test_scores_are_those_of_the_classifier_pooled(pooling):
     model = BagOfCells(_classifier(), pooling=pooling, sharpness=2.0)
