@@ -16,7 +16,7 @@ from keras_hpa.data import SYMMETRIES, MultiChannelSequence, Samples, apply_symm
 from keras_hpa.evaluation.compare import Metric, compare
 from keras_hpa.evaluation.comparison import Comparison, Verdict
 from keras_hpa.evaluation.paired_draws import COUNTED
-from keras_hpa.inference import predict_scores
+from keras_hpa.inference import batches_for, predict_scores
 from keras_hpa.thresholds import Rule, ThresholdCalibrator, cross_fit_predict
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def price_of_channels(
 
     Args:
         model: a model of images with one score per class.
-        samples: `Samples` with labels, or their batches where images need a size or type of their own.
+        samples: `Samples` with labels, which are read at the size and type that the model takes, or their batches.
         metric: `"macro_f1"`, `"macro_precision"` or `"macro_recall"`, at cross-fitted thresholds; or
             `"macro_average_precision"` or `"macro_roc_auc"`, of scores.
         subsets: the sets of channels that are present, by name; all that are not empty unless given.
@@ -194,7 +194,7 @@ def price_of_channels(
     """
     if not isinstance(samples, Samples | MultiChannelSequence):
         raise TypeError(f"`samples` must be `Samples` or their batches. Received: {type(samples).__name__}")
-    sequence = samples if isinstance(samples, MultiChannelSequence) else samples.batches()
+    sequence = samples if isinstance(samples, MultiChannelSequence) else batches_for(model, samples)
     source = sequence.source
     if sequence.labels is None:
         raise ValueError("`samples` must have labels. Received: none")

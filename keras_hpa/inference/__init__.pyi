@@ -1,3 +1,4 @@
+from .batches_for import batches_for as batches_for
 from .embed import embed as embed
 from .embed import embedding_model as embedding_model
 from .embed import scores_and_embedding as scores_and_embedding

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from keras_hpa.data import MultiChannelSequence, Source
 from keras_hpa.files import hold
-from keras_hpa.inference.batch_scorer import REDUCTIONS, BatchScorer, input_dtype, input_size
+from keras_hpa.inference.batch_scorer import REDUCTIONS, BatchScorer
+from keras_hpa.inference.batches_for import batches_for
 from keras_hpa.inference.model_scale import warn_of_scale
 from keras_hpa.inference.score_folder import ScoreFolder, image_digests, weights_digest
 from keras_hpa.inference.transforms import Transform, resolve_transforms, transform_name
@@ -194,12 +195,7 @@ def _check_models(model: Any) -> list[keras.Model]:
 
 def _check_sequence(sequence: Any, models: list[keras.Model], resize: bool) -> MultiChannelSequence:
     if isinstance(sequence, Source):
-        height, width = input_size(models) if resize else (None, None)
-        return MultiChannelSequence(
-            sequence,
-            image_size=(height, width) if height and width else None,
-            dtype="source" if "int" in (input_dtype(models[0]) or "") else "float32",
-        )
+        return batches_for(models, sequence, resize=resize)
     if not isinstance(sequence, MultiChannelSequence):
         raise TypeError(
             "`sequence` must be Samples, another source or a MultiChannelSequence; arrays become a source by "

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from keras_hpa import plots
 from keras_hpa.data import MultiChannelSequence, subset
 from keras_hpa.explanation import class_activation_maps
+from keras_hpa.inference import batches_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,14 +30,10 @@ def read_images(
     """Some samples as the network gets them, or as they are where there is none."""
     if model is None:
         return [samples.read(int(index)) for index in indices]
-    options: dict[str, Any] = {"image_size": model.input_shape[1:3] if all(model.input_shape[1:3]) else None}
-    if "int" in keras.backend.standardize_dtype(model.inputs[0].dtype):
-        options["dtype"] = "source"
-    if batches is not None:
-        options = {name: getattr(batches, name) for name in _READING}
     if not indices:
         return []
-    return MultiChannelSequence(subset(samples, indices), batch_size=len(indices), workers=0, **options).in_order()[0]
+    options = {} if batches is None else {name: getattr(batches, name) for name in _READING}
+    return batches_for(model, subset(samples, indices), batch_size=len(indices), workers=0, **options).in_order()[0]
 
 
 def sample_pictures(
