@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import keras
 
+from keras_hpa.atlas import CHANNEL_STAINS, CHANNELS
 from keras_hpa.layers import GapNetPLPreprocessing, WarmUpBatchNormalization
 from keras_hpa.models.arrange_channels import arrange_channels
 from keras_hpa.models.gapnet_pl_checkpoint import is_checkpoint, load_gapnet_pl_checkpoint
@@ -147,7 +148,7 @@ def GapNet(
         raise ValueError(f'`preprocessing` must be "default", a layer or None. Received: {preprocessing!r}')
 
     inputs, x = image_input(input_shape, input_dtype, max_value)
-    known = arrange_channels(x, channels, str(weights) if published else None)
+    known = _arrange(x, channels, str(weights) if published else None)
     x = known if preprocessing is None else preprocessing(known)
     smallest = smallest_size(options)
     if any(size is not None and size < smallest for size in x.shape[1:3]):
@@ -169,6 +170,22 @@ def GapNet(
         loaded = keras.Model(known, outputs if same else classify(weights_num_classes or num_classes))
         _load(loaded, published.find() if published else weights, chosen)
     return keras.Model(inputs, outputs, name=name)
+
+
+def _arrange(x: Any, channels: Sequence[str | None] | Mapping[str, str] | None, weights: str | None) -> Any:
+    """The atlas's four channels; those of weights without a name are as they are, since nobody knows their stains."""
+    if channels is not None:
+        if weights is None:
+            raise ValueError(f"`channels` must be None where `weights` is no name. Received: {channels!r}")
+        return arrange_channels(x, channels)
+    if weights is not None and x.shape[-1] != len(CHANNELS):
+        stains = ["nucleus", "protein", "microtubules", "endoplasmic reticulum"][: x.shape[-1]]
+        raise ValueError(
+            f"`channels` must say which stain each channel shows, since weights={weights!r} know "
+            f"{', '.join(CHANNEL_STAINS.values())}; for instance {[*stains, *[None] * (x.shape[-1] - len(stains))]}. "
+            f"Received: None, for images of {x.shape[-1]} channels"
+        )
+    return x
 
 
 def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooling: Pooling) -> Any:

@@ -1,13 +1,13 @@
 """SubCell: a vision transformer that knows single cells."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import keras
-import numpy as np
 
-from keras_hpa.layers import ChannelMixer, MinMaxNormalization, PixelSize
+from keras_hpa.layers import MinMaxNormalization, PixelSize
+from keras_hpa.models.arrange_channels import arrange_channels
 from keras_hpa.models.image_input import check_num_classes, image_input
 from keras_hpa.models.load_weights import load_weights
 from keras_hpa.models.vision_transformer import TransformerSize, vision_transformer
@@ -32,7 +32,7 @@ def SubCell(
     weights: str | os.PathLike[str] | None = None,
     weights_num_classes: int = NUM_CLASSES,
     image_size: int | tuple[int | None, int | None] | None = 448,
-    image_channels: Sequence[str] | None = None,
+    image_channels: Sequence[str | None] | Mapping[str, str] | None = None,
     combine: Literal["sigmoid_mean", "softmax"] = "sigmoid_mean",
     input_dtype: str = "float32",
     name: str = "subcell",
@@ -61,9 +61,11 @@ def SubCell(
             that is not `num_classes`, all weights are taken but those of the logits, which start at random.
         image_size: side of the crops in pixels, or height and width; `None` takes any size. Other sizes than 448
             interpolate what was learned for each position.
-        image_channels: the channels that the images have, in their order, by the atlas's colours:
-            `["red", "green", "blue", "yellow"]`, as all sources of this package stack them. Those that the network does
-            not know are left out. `None`: the images have `channels`, in that order.
+        image_channels: which stain each channel of the images shows, in their order and by the same names as in
+            `GapNet(channels=)`: `["nucleus", "protein"]`, or the atlas's `"red"`, ... A mapping has stains as keys:
+            `{"nucleus": "dapi", "protein": "gfp"}`. A channel named `None`, or whose stain the network does not know,
+            is left out. All stains of `channels` must be there: for images that lack one, choose the network that does
+            without. `None`: the images have `channels`, in that order.
         combine: how logits become probabilities. `"sigmoid_mean"`, as the published code does: the mean of the
             classifiers' sigmoids; classes are independent. `"softmax"`: the mean of the classifiers' softmax, for cells
             of one class each; probabilities of a cell add up to 1.
@@ -104,14 +106,15 @@ def SubCell(
         if value not in known:
             raise ValueError(f"`{argument}` must be one of {list(known)}. Received: {value!r}")
     height, width = (image_size, image_size) if isinstance(image_size, int | None) else image_size
-    matrix = None if image_channels is None else _selection(channels, image_channels)
-    inputs, _ = image_input((height, width, len(channels) if matrix is None else len(matrix)), input_dtype, None)
+    num_channels = len(channels if image_channels is None else image_channels)
+    inputs, _ = image_input((height, width, num_channels), input_dtype, None)
     if any(side is not None and side < SIZE.patch for side in (height, width)):
         raise ValueError(f"`image_size` must be at least {SIZE.patch} pixels. Received: {image_size!r}")
 
     x = PixelSize(0.08, name="pixel_size")(inputs)
-    if matrix is not None:
-        x = ChannelMixer(matrix, trainable=False, name="channels")(x)
+    if image_channels is not None:
+        wanted = [CHANNELS[letter] for letter in channels]
+        x = arrange_channels(x, image_channels, wanted, argument="image_channels", absent_is_dark=False)
     known = x
     x = MinMaxNormalization(name="min_max")(x)
     embedding = _pool(vision_transformer(x, SIZE))
@@ -141,19 +144,6 @@ def SubCell(
 def num_classifiers(channels: str, variant: str) -> int:
     """How many classifiers were published for a network."""
     return 2 if (channels, variant) == ("rybg", "mae_contrast_supcon") else 1
-
-
-def _selection(channels: str, image_channels: Sequence[str]) -> Any:
-    """The matrix of a `ChannelMixer` that takes the network's channels from those of the images."""
-    given = [image_channels] if isinstance(image_channels, str) else list(image_channels)
-    wanted = [CHANNELS[letter] for letter in channels]
-    if any(given.count(colour) != 1 for colour in wanted) or isinstance(image_channels, str):
-        raise ValueError(
-            f"`image_channels` must be a list that names each of {wanted} once. Received: {image_channels!r}"
-        )
-    matrix = np.zeros((len(given), len(wanted)), "float32")
-    matrix[[given.index(colour) for colour in wanted], range(len(wanted))] = 1
-    return matrix
 
 
 def _pool(tokens: Any) -> Any:

@@ -59,10 +59,34 @@ def test_takes_any_size_and_integers():
 
 
 def test_takes_the_channels_of_the_atlas():
-    model = original_model(image_channels=["green", "yellow", "red", "blue", "purple"])
+    model = original_model(image_channels=["green", "yellow", "red", "blue", None])
     images = ORIGINAL["32x32:images"].astype("float32")  # red, yellow, blue, green
     images = np.concatenate([images[..., [3, 1, 0, 2]], np.full((2, 32, 32, 1), 1e6, "float32")], -1)
     np.testing.assert_allclose(model.predict(images, verbose=0), ORIGINAL["32x32:probabilities"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("image_channels", "places"),
+    [
+        (["protein", "ER", "Microtubules", "nucleus"], [3, 1, 0, 2]),
+        ({"nucleus": "dapi", "protein": "gfp", "microtubules": "tubulin", "er": "calreticulin"}, [2, 3, 0, 1]),
+        (["red", "yellow", "blue", "green"], [0, 1, 2, 3]),
+    ],
+)
+def test_takes_stains_by_the_names_that_gapnet_takes(image_channels, places):
+    model = original_model(image_channels=image_channels)
+    images = ORIGINAL["32x32:images"].astype("float32")[..., places]
+    np.testing.assert_allclose(model.predict(images, verbose=0), ORIGINAL["32x32:probabilities"], atol=1e-5)
+
+
+def test_a_stain_that_the_network_does_not_know_is_left_out(tmp_path):
+    model = SubCell("bg", image_size=16)
+    model.save_weights(tmp_path / "bg.weights.h5")
+    stains = ["microtubules", "protein", "nucleus", "er"]
+    arranged = SubCell("bg", image_size=16, weights=tmp_path / "bg.weights.h5", image_channels=stains)
+    images = np.random.default_rng(0).random((2, 16, 16, 4), "float32")
+    expected = model.predict(images[..., [2, 1]], verbose=0)
+    np.testing.assert_allclose(arranged.predict(images, verbose=0), expected, atol=1e-6)
 
 
 def test_softmax_is_the_mean_of_both_classifiers_softmax():
@@ -199,9 +223,11 @@ def test_labels_of_single_cells_agree_with_the_map_of_the_atlas():
         ({"image_size": 4}, r"`image_size` must be at least 8 pixels\. Received: 4"),
         (
             {"image_channels": ["red", "green"]},
-            r"`image_channels` must be a list that names each of .*Received: \['red",
+            r"`image_channels` must name all stains .* also endoplasmic reticulum, nucleus\. Received: \['red",
         ),
-        ({"image_channels": "red"}, r"`image_channels` must be a list .*Received: 'red'"),
+        ({"image_channels": "red"}, r"`image_channels` must name the stain of each .*Received: 'red'"),
+        ({"image_channels": ["phase", "green"]}, r"`image_channels` must name the stain .*Received: \['phase"),
+        ({"image_channels": ["blue", "nucleus"]}, r"`image_channels` must name each stain once"),
     ],
 )
 def test_wrong_options_are_refused(options, message):
@@ -220,7 +246,7 @@ def test_attention_of_what_is_no_subcell():
 def test_weights_are_loaded_whatever_channels_the_images_have(tmp_path, num_classes):
     original = original_model()
     original.save_weights(tmp_path / "subcell.weights.h5")
-    channels = ["green", "phase", "blue", "yellow", "red"]
+    channels = ["green", None, "blue", "yellow", "red"]
     model = SubCell(
         "rybg", num_classes, image_size=32, weights=tmp_path / "subcell.weights.h5", image_channels=channels
     )
