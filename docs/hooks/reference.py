@@ -140,7 +140,7 @@ _PICTURES = {
     ),
     "plots.plot_learning_curves": (
         "tutorial_learning_curves.webp",
-        "Loss and macro-F1 of a training over thirty epochs, in training and in validation",
+        "Loss and macro-F1 of a training over twenty epochs, in training and in validation",
     ),
     "plots.plot_threshold_curves": (
         "threshold_curves.webp",
