@@ -160,7 +160,7 @@ def _bright_window(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     side = 2 * len(image) // 3
     corners = rng.integers(len(image) - side + 1, size=(4, 2))
     windows = [image[top : top + side, left : left + side] for top, left in corners]
-    return np.ascontiguousarray(max(windows, key=lambda window: window[..., 1].mean()))
+    return np.ascontiguousarray(max(windows, key=lambda window: window[..., min(1, image.shape[-1] - 1)].mean()))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
