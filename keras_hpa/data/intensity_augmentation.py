@@ -47,8 +47,9 @@ class RandomNoise:
     """Adds noise as a camera does: as strong everywhere, and stronger where there is more light.
 
     How strong it is, is drawn evenly from 0 to what the arguments say, for each channel. Values of integer images are
-    rounded and kept in the range of their type; float images are not clipped. Drawing the noise takes longer than all
-    other pieces of augmentation together, and than decoding a PNG.
+    rounded and kept in the range of their type; float images are not clipped. A channel that is zero everywhere, as
+    `ChannelDropout` leaves one, shows no stain and stays as it is. Drawing the noise takes longer than all other pieces
+    of augmentation together, and than decoding a PNG.
 
     Args:
         read: the standard deviation in the dark, as a share of the full scale (the type's largest value for integers,
@@ -76,6 +77,7 @@ class RandomNoise:
         read, shot = np.array([self.read, self.shot], np.float32)[:, None] * rng.random(
             (2, image.shape[2]), dtype=np.float32
         )
+        read *= image.any(axis=(0, 1))
         noise = rng.standard_normal(image.shape, dtype=np.float32).reshape(len(image), -1)
         rows = np.ascontiguousarray(image).reshape(noise.shape)  # long rows are several times faster
         read, shot = (np.tile(one, image.shape[1]) for one in (read, shot))

@@ -125,6 +125,14 @@ def test_noise_is_as_strong_as_it_says():
     assert 60 < saturated.mean() < 255
 
 
+def test_noise_leaves_a_stain_that_is_absent_dark():
+    image = np.full((20, 20, 3), 9, "uint8")
+    image[..., 1] = 0
+    noisy = RandomNoise(0.1, 0.1)(image, np.random.default_rng(0))
+    assert not noisy[..., 1].any()
+    assert noisy[..., ::2].std(axis=(0, 1)).min() > 0
+
+
 def test_channel_dropout_by_name():
     dropout = ChannelDropout(_NAMES, keep=["c"], rate=0.4)
     image = np.ones((2, 2, 7), "uint16")
