@@ -100,7 +100,7 @@ class BatchRecipe:
             with naming_sample(self.source, sample, "`augment`"), np.errstate(over="ignore"):
                 # What the source holds is not the augmentation's to change.
                 image = self._augment(image.copy() if image is read else image, rng)
-                if image.dtype.kind == "f" and not np.isfinite(image).all() and np.isfinite(read).all():
+                if image.dtype.kind == "f" and not np.isfinite(image).all():
                     raise ValueError("`augment` must give finite numbers. Received: NaN or infinity")
         return image
 
@@ -183,7 +183,10 @@ class BatchRecipe:
 def read_sample(source: Source, index: int) -> npt.NDArray[Any]:
     """Reads one sample, in this machine's byte order; whatever goes wrong is an error that names the sample."""
     with naming_sample(source, index, "`source.read`"):
-        return to_native(check_image(source.read(index), len(source.channels)))
+        image = to_native(check_image(source.read(index), len(source.channels)))
+        if image.dtype.kind == "f" and not np.isfinite(image).all():  # some layers turn NaN into 0
+            raise ValueError("`source.read` must give finite numbers. Received: NaN or infinity")
+        return image
 
 
 def check_image(image: Any, num_channels: int) -> npt.NDArray[Any]:

@@ -137,9 +137,13 @@ def test_error_of_augment_names_the_sample(augment, message, workers):
         sequence[1]
 
 
-def test_nan_that_the_file_has_is_not_blamed_on_augment():
-    sequence = MultiChannelSequence(ArraySource(np.full((1, 4, 4, 4), np.nan, "float32")), augment="dihedral")
-    assert np.isnan(sequence[0]).all()
+@pytest.mark.parametrize("augment", [None, "dihedral"])
+def test_nan_of_a_source_is_refused_and_not_blamed_on_augment(augment):
+    images = np.ones((2, 4, 4, 4), "float32")
+    images[1, 0, 0, 0] = np.nan
+    sequence = MultiChannelSequence(ArraySource(images, ids=["a", "b"]), augment=augment)
+    with pytest.raises(ValueError, match=r"`source\.read` must give finite numbers.*sample 'b'"):
+        sequence[0]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -300,9 +300,10 @@ def test_output_of_another_form_is_refused():
 
 
 def test_score_that_is_no_number_names_its_sample(tmp_path):
-    model = keras.Sequential([keras.Input((24, 24, 4)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    layers = [keras.layers.Lambda(keras.ops.sqrt), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((24, 24, 4)), *layers])
     images = floats(IMAGES)
-    images[4, 3, 3, 3] = np.nan
+    images[4, 3, 3, 3] = -1
     source = ArraySource(images, ids=SOURCE.ids)
     with pytest.raises(ValueError, match="Received: nan for sample 'cell e', class 0"):
         score(model, make_sequence(source), path=tmp_path)
