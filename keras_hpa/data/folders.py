@@ -133,12 +133,18 @@ def load_folder(
     return samples_of_table(table, root, request, call, id_format=id_format)
 
 
-def load_kaggle(root: str | os.PathLike[str], subset: str = "train") -> Samples:
+def load_kaggle(
+    root: str | os.PathLike[str],
+    subset: str = "train",
+    *,
+    missing: Literal["error", "zeros", "drop"] = "error",
+) -> Samples:
     """Opens the data of Kaggle's Human Protein Atlas Image Classification challenge.
 
     Args:
         root: the folder with `train.csv`, `sample_submission.csv`, `train/` and `test/`.
         subset: "train" or "test".
+        missing: as for [`load_folder`](load_folder.md).
 
     Returns:
         `Samples` of the 28 classes of the atlas, in the order of the table; those of "test" have no labels.
@@ -160,6 +166,7 @@ def load_kaggle(root: str | os.PathLike[str], subset: str = "train") -> Samples:
         id_column="Id",
         label_columns="Target" if subset == "train" else [],
         class_names=CLASS_NAMES,
+        missing=missing,
     )
     return samples if subset == "train" else Samples(samples.source, class_names=CLASS_NAMES)
 

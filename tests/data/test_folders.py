@@ -18,6 +18,10 @@ def test_kaggle_folder(tmp_path):
     assert (test.ids, test.class_names) == (samples.ids, atlas.CLASS_NAMES)
     with pytest.raises(ValueError, match="'validation'"):
         load_kaggle(tmp_path, "validation")
+    next((tmp_path / "train").glob("*_red.png")).unlink()
+    with pytest.raises(FileNotFoundError, match="missing='drop'"):
+        load_kaggle(tmp_path)
+    assert len(load_kaggle(tmp_path, missing="drop")) == 2
 
 
 def test_anybodys_folder(tmp_path):
