@@ -70,10 +70,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     batching = training_run.batching(settings)
     validated = validation.batches(**batching)
 
+    preprocessing: list[keras.layers.Layer] = [keras_hpa.ImageStandardization()]
+    if settings.pixel_size is not None:
+        preprocessing.append(keras_hpa.PixelSize(settings.pixel_size))
     model = keras_hpa.GapNet(
         (settings.image_size, settings.image_size, len(channels)),
         num_classes=num_classes,
-        preprocessing=None if settings.pixel_size is None else keras_hpa.PixelSize(settings.pixel_size),
+        preprocessing=keras.Sequential(preprocessing, name="preprocessing"),
         batch_norm_momentum=settings.batch_norm_momentum,
     )
     accuracy = keras.metrics.BinaryAccuracy(name="accuracy")

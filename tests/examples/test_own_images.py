@@ -46,7 +46,8 @@ def test_stacks_groups_a_delimiter_and_two_objectives(tmp_path, monkeypatch):
     np.testing.assert_array_equal(training.read(0), np.moveaxis(stack.max(axis=0), 0, -1))
     assert "Golgi" in (tmp_path / "out" / "report.html").read_text()
     model = keras.saving.load_model(tmp_path / "out" / "model.keras")
-    assert [layer.micrometres for layer in model.layers if isinstance(layer, keras_hpa.PixelSize)] == [0.65]
+    layers = model.get_layer("preprocessing").layers
+    assert [layer.micrometres for layer in layers if isinstance(layer, keras_hpa.PixelSize)] == [0.65]
 
 
 @pytest.mark.slow
