@@ -2,7 +2,7 @@
 
     KERAS_HPA_DATA=FOLDER python benchmarks/weights.py                       random weights, ImageNet's, GapNet-PL's
     KERAS_HPA_DATA=FOLDER python benchmarks/weights.py run.weights.h5 ...    those of trainings beside them
-    ... --fields-only, --probe-only, --filters 32 64 128
+    ... --fields-only, --probe-only, --price, --filters 32 64 128
 
 The probe: features are frozen, 10, 40 or 200 cells of each of six patterns are learnt by a logistic regression, and
 cells from other blocks of ids are judged: neighbours often come from one specimen. The cells have one stain; the other
@@ -10,6 +10,7 @@ channels stay dark. The fields were never trained on: AUC over the classes with 
 """
 
 import argparse
+import itertools
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,15 +26,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from trials import with_error
+from squeezenet import squeezenet
+from trials import in_memory, with_error
 
 import keras_hpa
+from keras_hpa.evaluation import price_of_channels
 from keras_hpa.gapnet_pl import to_gapnet_pl_classes
 
 _CELLS_A_CLASS = (10, 40, 200)
 _BLOCK = 100  # ids
 _DRAWS = 5
 _RANDOM_STARTS = 3
+_PRICED = 128  # pixels a side
 _FIELD_SIZES = (96, 128, 192, 256, 384)
 
 
@@ -44,22 +48,25 @@ class Hep2:
         with np.load(root / "hep2" / "cells_dev.npz") as cells:
             self.images, self.labels, self.ids = cells["images"], cells["labels"], cells["ids"]
 
-    def macro_f1(self, features: np.ndarray, num_cells: int, seed: int) -> float:
-        """Of a logistic regression on `num_cells` cells of each class, on the cells of other blocks."""
+    def split(self, num_cells: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of `num_cells` cells of each class to learn from, and of all cells of other blocks."""
         rng = np.random.default_rng(seed)
         blocks = self.ids // _BLOCK
         learnt = np.isin(blocks, rng.permutation(np.unique(blocks))[::2])
-        chosen = np.concatenate(
-            [
-                rng.permutation(np.flatnonzero(learnt & (self.labels == label)))[:num_cells]
-                for label in np.unique(self.labels)
-            ]
-        )
+        chosen = [
+            rng.permutation(np.flatnonzero(learnt & (self.labels == label)))[:num_cells]
+            for label in np.unique(self.labels)
+        ]
+        return np.concatenate(chosen), np.flatnonzero(~learnt)
+
+    def macro_f1(self, features: np.ndarray, num_cells: int, seed: int) -> float:
+        """Of a logistic regression on `num_cells` cells of each class, on the cells of other blocks."""
+        chosen, judged = self.split(num_cells, seed)
         classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             classifier.fit(features[chosen], self.labels[chosen])
-        return float(f1_score(self.labels[~learnt], classifier.predict(features[~learnt]), average="macro"))
+        return float(f1_score(self.labels[judged], classifier.predict(features[judged]), average="macro"))
 
     def probe(self, features: np.ndarray) -> dict[int, list[float]]:
         """Macro-F1 of each draw by the number of cells a class."""
@@ -79,45 +86,6 @@ def taps(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda images: features.predict(_scaled(images), batch_size=32, verbose=0)
 
 
-def squeezenet(root: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """SqueezeNet 1.1 with ImageNet's weights, cells enlarged to 160 pixels, three depths averaged: 896 features."""
-    import h5py
-
-    def convolve(x, name, strides=1):
-        kernel, bias = weights[name]["kernel:0"], weights[name]["bias:0"]
-        return keras.ops.relu(keras.ops.conv(x, kernel, strides, "valid" if strides > 1 else "same") + bias)
-
-    def fire(x, number):
-        squeezed = convolve(x, f"fire{number}/squeeze1x1")
-        return keras.ops.concatenate(
-            [convolve(squeezed, f"fire{number}/expand{kind}") for kind in ("1x1", "3x3")], axis=-1
-        )
-
-    weights: dict[str, dict[str, np.ndarray]] = {}
-    with h5py.File(root / "squeezenet" / "squeezenet_1_1_imagenet_notop.h5") as file:
-
-        def keep(path: str, item: h5py.Group | h5py.Dataset) -> None:
-            if isinstance(item, h5py.Dataset):  # conv1/conv1_3/kernel:0, fire2/squeeze1x1/fire2/squeeze1x1_3/kernel:0
-                *layer, kind = path.split("/")
-                weights.setdefault("/".join(layer[: len(layer) // 2]), {})[kind] = item[()]
-
-        file.visititems(keep)
-
-    def features(cells: np.ndarray) -> np.ndarray:
-        large = np.stack([cv2.resize(cell, (160, 160), interpolation=cv2.INTER_LINEAR) for cell in cells])
-        x = np.repeat(large[..., None], 3, -1).astype("float32") - np.float32([103.939, 116.779, 123.68])
-        depths = []
-        x = keras.ops.max_pool(convolve(x, "conv1", 2), 3, 2)
-        for numbers in ((2, 3), (4, 5), (6, 7, 8, 9)):
-            for number in numbers:
-                x = fire(x, number)
-            depths.append(keras.ops.mean(x, (1, 2)))
-            x = keras.ops.max_pool(x, 3, 2)
-        return keras.ops.convert_to_numpy(keras.ops.concatenate(depths, -1))
-
-    return lambda cells: np.concatenate([features(cells[start : start + 64]) for start in range(0, len(cells), 64)])
-
-
 def field_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     known = labels.sum(0) >= 2
     return float(roc_auc_score(labels[:, known], scores[:, known], average="macro"))
@@ -135,6 +103,21 @@ def load(path: str, filters: Sequence[int]) -> keras.Model:
     model = train_weights.build(28, filters)
     model.load_weights(path)
     return model
+
+
+def print_prices(models: dict[str, keras.Model], root: Path) -> None:
+    """What each model scores on drawings of another seed and on real fields, by the stains that are there."""
+    stains = keras_hpa.atlas.CHANNELS
+    subsets = [chosen for size in (3, 2, 1) for chosen in itertools.combinations(stains, size) if "green" in chosen]
+    drawings = keras_hpa.SyntheticAtlas(1000, image_size=_PRICED, balance="uniform", seed=202).samples
+    fields = keras_hpa.load_kaggle(root / "atlas_sample")
+    for name, model in models.items():
+        for kind, samples, metric in (("drawings", drawings, "macro_f1"), ("real fields", fields, "macro_roc_auc")):
+            images = in_memory(samples.read, range(len(samples)))
+            source = keras_hpa.ArraySource(images, channels=samples.channels)
+            batches = keras_hpa.MultiChannelSequence(source, samples.labels, image_size=_PRICED, batch_size=50)
+            prices = price_of_channels(model, batches, metric=metric, subsets=subsets, transforms="dihedral", verbose=0)
+            print(f"{name}, {len(samples)} {kind}", prices, sep="\n", flush=True)
 
 
 def _random(filters: Sequence[int]) -> dict[str, keras.Model]:
@@ -157,16 +140,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("weights", nargs="*", help="weights files of GapNet")
     parser.add_argument("--probe-only", action="store_true")
     parser.add_argument("--fields-only", action="store_true")
+    parser.add_argument("--price", action="store_true", help="what missing stains cost, and nothing else")
     parser.add_argument("--filters", type=int, nargs="+", default=train_weights.FILTERS, help="of GapNet's blocks")
     args = parser.parse_args(argv)
     root = Path(os.environ["KERAS_HPA_DATA"])
     models = {name: load(name, args.filters) for name in args.weights}
 
+    if args.price:
+        print_prices(models, root)
+        return
     if not args.fields_only:
         cells = Hep2(root)
         green = protein_only(cells.images)
         networks = {name: taps(model)(green) for name, model in (_random(args.filters) | models).items()}
-        networks["SqueezeNet, ImageNet"] = squeezenet(root)(cells.images)
+        cells_alone = cells.images[..., None].astype("float32")
+        networks["SqueezeNet, ImageNet"] = squeezenet(root, cells.images.shape[1]).predict(cells_alone, verbose=0)
         print(f"HEp-2 probe, macro-F1 ({_DRAWS} draws)", *(f"{num} cells" for num in _CELLS_A_CLASS), sep=" | ")
         for name, features in networks.items():
             print(name, *map(with_error, cells.probe(features).values()), sep=" | ", flush=True)
