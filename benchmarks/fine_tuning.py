@@ -1,7 +1,6 @@
 """What weights are worth as a start: networks fine-tuned on a few real HEp-2 cells, at equal steps.
 
-    KERAS_HPA_DATA=FOLDER python benchmarks/fine_tuning.py
-    ... --weights run/drawn.weights.h5     others of the variant "wide"
+    KERAS_HPA_DATA=FOLDER python benchmarks/fine_tuning.py build/weights/drawn.weights.h5
 
 40 or 200 cells of each of six patterns are learnt, cells from other blocks of ids are judged. Every network takes as
 many steps of 32 cells, turned and flipped, and the one of a few learning rates that suits it best in the first seed; it
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import train_weights
 from sklearn.metrics import f1_score
 from squeezenet import squeezenet
 from trials import with_error
@@ -27,18 +27,10 @@ _BATCH_SIZE = 32
 _CELLS_A_CLASS = (40, 200)
 
 
-def gapnet(size: int, num_classes: int, weights: str | None) -> keras.Model:
-    """GapNet `"wide"` for bytes in the atlas's channels."""
-    return keras_hpa.GapNet(
-        (size, size, 4),
-        num_classes,
-        variant="wide",
-        input_dtype="uint8",
-        weights=weights,
-        weights_num_classes=None if weights is None else 28,
-        batch_norm_momentum=0.9,
-        classifier_activation="softmax",
-    )
+def gapnet(num_classes: int, weights: str | None) -> keras.Model:
+    """The network of `train_weights.py`, for bytes in the atlas's channels and one class a cell."""
+    loaded = {} if weights is None else {"weights": weights, "weights_num_classes": 28}
+    return train_weights.build(num_classes, input_dtype="uint8", classifier_activation="softmax", **loaded)
 
 
 def on_squeezenet(root: Path, size: int, num_classes: int) -> keras.Model:
@@ -73,7 +65,7 @@ def fine_tune(model: keras.Model, images: np.ndarray, labels: np.ndarray, rate: 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default="drawn", help="a name or a weights file")
+    parser.add_argument("weights", help="what `make weights` wrote")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cells", type=int, nargs="+", default=_CELLS_A_CLASS, help="cells a class")
@@ -84,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     images, num_classes = protein_only(cells.images), len(np.unique(cells.labels))
     size = images.shape[1]
     networks: dict[str, Callable[[], keras.Model]] = {
-        "random": lambda: gapnet(size, num_classes, None),
-        args.weights: lambda: gapnet(size, num_classes, args.weights),
+        "random": lambda: gapnet(num_classes, None),
+        args.weights: lambda: gapnet(num_classes, args.weights),
         "SqueezeNet, ImageNet": lambda: on_squeezenet(root, size, num_classes),
     }
 

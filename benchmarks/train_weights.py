@@ -1,4 +1,4 @@
-"""Trains GapNet on drawings alone. What it gave so far is not good enough to come with the package.
+"""Trains GapNet on drawings alone. What it gives is not good enough to come with the package.
 
     python benchmarks/train_weights.py --output run      the same command goes on where it stopped
 
@@ -13,6 +13,7 @@ import argparse
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import h5py
@@ -29,13 +30,16 @@ _PROTEIN, _NUCLEUS = (keras_hpa.atlas.CHANNELS.index(color) for color in ("green
 FILTERS = (64, 128, 256)
 
 
-def build(num_classes: int, filters: Sequence[int] = FILTERS) -> keras.Model:
+def build(num_classes: int, filters: Sequence[int] = FILTERS, **options: Any) -> keras.Model:
     """The network that the weights are for; it takes floats of any size."""
     return keras_hpa.GapNet(
         (None, None, len(keras_hpa.atlas.CHANNELS)),
         num_classes,
-        variant="wide",
         filters=filters,
+        preprocessing=keras_hpa.ImageStandardization(),
+        dropout=0.0,
+        head_dropout=(0.0, 0.0),
+        **options,
     )
 
 
