@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
 import keras_hpa
 
@@ -21,7 +22,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=Path("best_recipe"))
     parser.add_argument("--data", type=Path, help="a folder in Kaggle's layout; drawings without it")
     parser.add_argument("--image-size", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--steps", type=int, help="batches an epoch; all without it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="fewer and smaller drawings, one epoch")
     args = parser.parse_args(argv)
@@ -36,13 +39,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         samples = keras_hpa.load_kaggle(args.data)
     train, validation, test = samples.split(validation_size=1 / 6, test_size=1 / 6)
-    options = {"image_size": args.image_size, "dtype": "source"}
-    train_batches = train.batches(shuffle=True, augment="dihedral", seed=args.seed, **options)
+    options = {"image_size": args.image_size, "batch_size": args.batch_size, "dtype": "source"}
+    train_batches = train.batches(
+        shuffle=True, augment="dihedral", seed=args.seed, batches_per_epoch=args.steps, **options
+    )
 
     model = keras_hpa.GapNet(
         (None, None, len(samples.channels)),
         len(samples.class_names),
-        input_dtype=train_batches[0][0].dtype.name,
+        input_dtype=samples.read(0).dtype.name,
         preprocessing=keras_hpa.ImageStandardization(),
         dropout=0.0,
         head_dropout=(0.0, 0.0),
@@ -59,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     calibrator = keras_hpa.ThresholdCalibrator(class_names=samples.class_names).fit(scores, validation.labels)
     calibrator.save(args.output / "thresholds.json")
+    np.savez(args.output / "validation_scores.npz", scores=scores, labels=validation.labels)
     print(keras_hpa.evaluation.evaluate(test_scores, test, thresholds=calibrator))
 
 

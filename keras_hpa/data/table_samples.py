@@ -86,9 +86,12 @@ def _make_samples(table: Table, root: Path, request: Request, *, id_format: str 
         table.ids = ids if callable(columns.keys) else None
         found = _find(root, request, table.call, id_format)
         rows = find_rows(table, ids, columns, found, request.missing)
-        _tell([sample.id for sample, row in zip(found.samples, rows, strict=True) if row is None], "row")
+        _tell([sample.id for sample, row in zip(found.samples, rows, strict=True) if row is None], "row in the table")
+        unused = sorted(set(range(table.num_rows)).difference(rows)) if request.missing == "drop" else []
+        _tell([table.where(row) if ids is None else ids[row] for row in unused], "file", of="row")
         found.samples = [sample for sample, row in zip(found.samples, rows, strict=True) if row is not None]
         positions = [row for row in rows if row is not None]
+        _check_some_are_left(len(positions), len(rows), request)
         return _joined(table, columns, root, found, positions, request)
     if ids is None:
         raise ValueError(f"`pattern` must hold {{id}} or a column. Received: {request.pattern!r}")
@@ -101,8 +104,9 @@ def _make_samples(table: Table, root: Path, request: Request, *, id_format: str 
     _check_channels(table, columns, pattern, root, request)
     paths = paths_of_rows(table, ids, columns, pattern, root, request.channels)
     kept = _rows_with_files(table, root, paths, pattern, request)
+    _check_some_are_left(len(kept), table.num_rows, request)
     if len(kept) < table.num_rows:
-        _tell([ids[row] for row in sorted(set(range(table.num_rows)).difference(kept))], "file for each channel")
+        _tell([ids[row] for row in sorted(set(range(table.num_rows)).difference(kept))], "file of some channel")
         ids = [ids[row] for row in kept]
         paths = {channel: [files[row] for row in kept] for channel, files in paths.items()}
         labels = None if labels is None else labels[kept]
@@ -168,8 +172,9 @@ def _complete(found: Found, request: Request, call: Call) -> Found:
         )
     if request.missing == "drop":
         left_out |= set(lacking)
-        _tell(list(lacking), "file for each channel")
+        _tell(list(lacking), "file of some channel")
     samples = [sample for sample in found.samples if sample.id not in left_out]
+    _check_some_are_left(len(samples), len(found.samples), request)
     return Found(found.channels, samples, lacking if request.missing == "zeros" else {})
 
 
@@ -294,8 +299,15 @@ def _would_be(found: Found, sample_id: str, channel: str) -> str:
     return ""
 
 
-def _tell(ids: Sequence[str], what: str) -> None:
-    if ids:
-        logging.getLogger(__name__).warning(
-            "%d samples have no %s and are left out: %s", len(ids), what, ", ".join(map(repr, ids[:20]))
+def _check_some_are_left(num_left: int, num_found: int, request: Request) -> None:
+    if num_found and not num_left and request.missing == "drop":
+        raise ValueError(
+            f"`missing='drop'` must leave samples; without it, the error says what is not found. Received: none of "
+            f"{num_found} is complete, by the pattern {request.pattern!r}"
         )
+
+
+def _tell(ids: Sequence[str], what: str, of: str = "sample") -> None:
+    if ids:
+        lack = f"1 {of} lacks a {what} and is" if len(ids) == 1 else f"{len(ids)} {of}s lack a {what} and are"
+        logging.getLogger(__name__).warning("%s left out: %s", lack, ", ".join(map(repr, ids[:20])))

@@ -24,7 +24,7 @@ def check_split(
     train: Samples,
     test: Samples,
     *,
-    plates: str | None = "plate",
+    plates: str | None = "auto",
     embeddings: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     read_images: bool = True,
     max_distance: float = 0.1,
@@ -56,7 +56,8 @@ def check_split(
     Args:
         train: the samples to train on.
         test: those to test on, with the same channels, and labels of the same classes if there are any.
-        plates: the name of the metadata that say which plate, batch or day a sample is of; `None` to look at none.
+        plates: the name of the metadata that say which plate, batch or day a sample is of; `"auto"` for `"plate"` where
+            both have it, `None` to look at none.
             The default is left out where `metadata` lack it.
         embeddings: the features of both sides, as `embed` gives them, for the probe in place of intensities.
         read_images: whether to read images; without, near duplicates are not looked for, nor intensities.
@@ -85,6 +86,7 @@ def check_split(
         Westfall & Young, Resampling-based multiple testing, 1993.
     """
     sides = _check_arguments(train, test, plates)
+    plates = "plate" if plates == "auto" else plates
     groups = [one.groups for one in sides]
     plate_names = [one.metadata.get(plates) if plates else None for one in sides]
     findings: list[Finding] = []
@@ -139,7 +141,7 @@ def _check_arguments(train: Samples, test: Samples, plates: str | None) -> list[
             raise TypeError(f"`{name}` must be `Samples`. Received: {type(one).__name__}")
         if not len(one):
             raise ValueError(f"`{name}` must hold samples. Received: none")
-        if plates not in {None, "plate"} | set(one.metadata):
+        if plates not in {None, "auto"} | set(one.metadata):
             raise ValueError(f"`plates` must name metadata of `{name}`, {list(one.metadata)}. Received: {plates!r}")
     if train.channels != test.channels:
         raise ValueError(f"`test` must have the channels of `train`, {train.channels}. Received: {test.channels}")

@@ -47,7 +47,7 @@ class Comparison:
         >>> macro = Verdict(0.5, 0.53, 0.03, -0.01, 0.07, 0.93, 0.15, 4000.0)
         >>> comparison = Comparison(macro, {}, [], metric="macro_f1", confidence=0.95, unit="rows")
         >>> comparison.sentence().partition("; ")[2]
-        'this does not tell which is better, about 4,000 rows would.'
+        'these rows do not tell which is better; about 4,000 would.'
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class Comparison:
         )
         if self.verdict != "cannot tell":
             return f"{size}; the second model is {self.verdict}."
-        needed = f", about {one.needed:,.0f} {self.unit} would" if one.needed < 1e9 else ""
-        return f"{size}; this does not tell which is better{needed}."
+        needed = f"; about {one.needed:,.0f} would" if one.needed < 1e9 else ""
+        return f"{size}; these {self.unit} do not tell which is better{needed}."
 
     def _word(self, one: Verdict) -> str:
         if not one.p_value <= 1 - self.confidence or one.low <= 0 <= one.high:

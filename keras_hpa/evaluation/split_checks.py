@@ -191,7 +191,7 @@ def plates_apart(
     sentence = f"{len(told)} of {len(names)} plates can be told from the others"
     on_both = int(((sides[0] > 0) & (sides[1] > 0)).sum())
     advice = (
-        f"{on_both} of all plates have samples on both sides, so the score is of plates that were seen: split "
+        f"{on_both} of the plates have samples on both sides, so the score says nothing of new plates: split "
         "with the plates as groups."
         if on_both
         else "Each lies on one side, as it should; a network may do better after PlateNormalization."

@@ -22,6 +22,19 @@ def test_kaggle_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing='drop'"):
         load_kaggle(tmp_path)
     assert len(load_kaggle(tmp_path, missing="drop")) == 2
+    for path in (tmp_path / "train").glob("*_red.png"):
+        path.unlink()
+    with pytest.raises(ValueError, match=r"`missing='drop'` must leave samples.*none of 3 is complete"):
+        load_kaggle(tmp_path, missing="drop")
+
+
+def test_rows_without_files_are_named_when_they_are_dropped(tmp_path, caplog):
+    write_kaggle_folder(tmp_path, 2)
+    with (tmp_path / "train.csv").open("a") as table:
+        table.write("\nghost,0\n")
+    assert len(load_kaggle(tmp_path, missing="drop")) == 2
+    assert "left out: 'ghost'" in caplog.text
+    assert len(caplog.records) == 1
 
 
 def test_anybodys_folder(tmp_path):

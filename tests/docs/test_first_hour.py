@@ -57,7 +57,9 @@ def test_the_page(tmp_path, monkeypatch, capsys):
     calibrator = keras_hpa.ThresholdCalibrator(class_names=samples.class_names).fit(scores, samples.labels)
     keras_hpa.inference.write_predictions("predictions.xlsx", samples, scores, calibrator)
     network = train_network(samples)
-    keras_hpa.export.onnx(network, "network.onnx", calibrator, input_dtype="uint8", channels=samples.channels)
+    keras_hpa.export.onnx(
+        network, "network.onnx", calibrator, input_dtype=samples.read(0).dtype.name, channels=samples.channels
+    )
     # --8<-- [end:hand]
     assert isinstance(network, keras.Model)
     import onnxruntime

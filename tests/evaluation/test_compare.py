@@ -48,7 +48,7 @@ def test_a_model_is_not_better_than_itself(models, metric):
     assert found.macro.probability_better == 0.5
     assert found.macro.difference == found.macro.low == found.macro.high == 0
     assert found.macro.needed == np.inf
-    assert "does not tell which is better." in found.sentence()
+    assert "do not tell which is better." in found.sentence()
 
 
 def test_draws_are_those_of_a_brute_force(models):
