@@ -67,6 +67,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{len(training)} samples to train on, {len(validation)} to validate on")
     print(f"{num_classes} classes: {', '.join(class_names or map(str, range(num_classes)))}")
 
+    new = None
+    if settings.predict is not None:  # opened before the training, since a file may be missing
+        new = keras_hpa.load_folder(settings.predict, channels=channels, pattern=settings.pattern, project=project)
+
     batching = training_run.batching(settings)
     validated = validation.batches(**batching)
 
@@ -94,8 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     scores = model.predict(validated)
     calibrator = keras_hpa.ThresholdCalibrator(class_names=class_names).fit(scores, validation.labels)
-    if settings.predict is not None:
-        new = keras_hpa.load_folder(settings.predict, channels=channels, pattern=settings.pattern, project=project)
+    if new is not None:
         scores_of_new = model.predict(new.batches(**batching))
         keras_hpa.write_predictions(
             run.folder / "predictions.csv", new, scores_of_new, calibrator, class_names=class_names
