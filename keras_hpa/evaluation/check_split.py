@@ -56,9 +56,8 @@ def check_split(
     Args:
         train: the samples to train on.
         test: those to test on, with the same channels, and labels of the same classes if there are any.
-        plates: the name of the metadata that say which plate, batch or day a sample is of; `"auto"` for `"plate"` where
-            both have it, `None` to look at none.
-            The default is left out where `metadata` lack it.
+        plates: the name of the metadata that say which plate, batch or day a sample is of; `"auto"` is `"plate"` where
+            both sides have that, `None` looks at none.
         embeddings: the features of both sides, as `embed` gives them, for the probe in place of intensities.
         read_images: whether to read images; without, near duplicates are not looked for, nor intensities.
         max_distance: how far near duplicates may differ, as for `near_duplicate_groups`.
