@@ -30,7 +30,8 @@ _CELLS_A_CLASS = (40, 200)
 def gapnet(num_classes: int, weights: str | None) -> keras.Model:
     """The network of `train_weights.py`, for bytes in the atlas's channels and one class a cell."""
     loaded = {} if weights is None else {"weights": weights, "weights_num_classes": 28}
-    return train_weights.build(num_classes, input_dtype="uint8", classifier_activation="softmax", **loaded)
+    options = {"input_dtype": "uint8", "batch_norm_momentum": 0.9, "classifier_activation": "softmax"}
+    return train_weights.build(num_classes, **options, **loaded)
 
 
 def on_squeezenet(root: Path, size: int, num_classes: int) -> keras.Model:
