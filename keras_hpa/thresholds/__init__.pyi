@@ -1,6 +1,7 @@
 from .apply_thresholds import apply_thresholds as apply_thresholds
 from .auto_rule import Auto as Auto
 from .binomial import effective_size as effective_size
+from .binomial import share_interval as share_interval
 from .binomial import student_factor as student_factor
 from .calibrated_rule import Calibrated as Calibrated
 from .class_scores import ClassScores as ClassScores

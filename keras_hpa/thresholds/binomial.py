@@ -1,14 +1,26 @@
-"""Binomial tails, and how many independent samples groups of samples are worth."""
+"""Binomial tails and intervals, and how many independent samples groups of samples are worth."""
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betainc, stdtrit
+from scipy.special import betainc, betaincinv, stdtrit
 from scipy.stats import norm
 
 
 def at_least_by_chance(part: float, whole: float, share: float) -> float:
     """The probability of at least `part` of `whole` where each has the probability `share`; both may be broken."""
     return 1.0 if part <= 0 else float(betainc(part, whole - part + 1, share))
+
+
+def share_interval(part: float, whole: float, confidence: float, *, shift: float = 0.0) -> tuple[float, float]:
+    """The interval of a share: of Clopper and Pearson (1934), or with a `shift` of .5 of Jeffreys; parts may be broken."""
+    if not whole > 0:
+        return 0.0, 1.0
+    part = min(max(part, 0.0), whole)
+    tail, rest = (1 - confidence) / 2, whole - part
+    # At the ends of the scale the exact interval is taken: Jeffreys' is too short there.
+    low = 0.0 if part <= 0 else float(betaincinv(part + (shift if rest > 0 else 0), rest + 1 - shift, tail))
+    high = 1.0 if rest <= 0 else float(betaincinv(part + 1 - shift, rest + (shift if part > 0 else 0), 1 - tail))
+    return low, high
 
 
 def effective_size(

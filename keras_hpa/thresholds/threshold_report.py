@@ -7,14 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_hpa.f_beta import f_beta
+from keras_hpa.thresholds.binomial import share_interval
+
+_FEW = 10  # positives
 
 
 class ThresholdReport:
     """One row per class; `rows` for programs, `str()` for people.
 
     The interval of F-beta comes from a bootstrap of true and false positives and negatives: what other samples of the
-    same kind and number would give at the same threshold. Where thresholds and report come from the same samples, all
-    of it is too favourable. What is 0 / 0, as the precision of a class that is never predicted, is NaN.
+    same kind and number would give at the same threshold. Few samples resampled look too sure, and one positive would
+    give 1 to 1; so with fewer than 10 positives the interval also covers the exact one of the share of right samples
+    among those that are positive or predicted. Samples of one slide or well are not independent, and this knows of no
+    groups: `evaluation.evaluate` does. Where thresholds and report come from the same samples, all of it is too
+    favourable. What is 0 / 0, as the precision of a class that is never predicted, is NaN.
 
     Args:
         counts: true positives, false positives, false negatives and true negatives of each class, shape
@@ -64,6 +70,9 @@ class ThresholdReport:
             drawn = _f_beta(draws, beta)
             drawn = drawn[~np.isnan(drawn)] if not np.isnan(drawn).all() else drawn
             low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+            if 0 < tp + fn < _FEW:
+                lowest, highest = _exact(tp, fp, fn, beta, confidence)
+                low, high = min(low, lowest), max(high, highest)
             self.rows.append(
                 {
                     "class": names[column],
@@ -94,6 +103,15 @@ class ThresholdReport:
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def _exact(tp: float, fp: float, fn: float, beta: float, confidence: float) -> tuple[float, float]:
+    """F-beta at both ends of the share of true positives, with misses and false alarms in the proportion they have."""
+    wrong = fn + fp
+    price = (beta**2 * fn + fp) / wrong if wrong else max(beta**2, 1.0)
+    low, high = share_interval(tp, tp + wrong, confidence)
+    low, high = ((1 + beta**2) * one / ((1 + beta**2) * one + price * (1 - one)) for one in (low, high))
+    return low, high
 
 
 def _f_beta(counts: npt.NDArray[Any], beta: float) -> npt.NDArray[np.float64]:

@@ -83,3 +83,15 @@ def test_what_is_0_by_0_is_nan():
     values = [[row[name] for name in ("precision", "recall", "f_beta")] for row in (absent, missed, guessed)]
     np.testing.assert_equal(values, [[nan, nan, nan], [nan, 0.0, 0.0], [0.0, nan, 0.0]])
     np.testing.assert_equal([absent["low"], absent["high"], missed["low"]], [nan, nan, 0.0])
+
+
+@pytest.mark.parametrize("beta", [1.0, 2.0])
+def test_few_positives_are_not_made_to_look_sure(beta):
+    """One right answer of one says little, and no resampling of it says so."""
+    one, some, many = ThresholdReport(
+        [[1, 0, 0, 19], [3, 1, 1, 95], [40, 5, 5, 450]], [0.5] * 3, class_names=range(3), flags=[()] * 3, beta=beta
+    ).rows
+    assert one["low"] < 0.1
+    assert one["high"] == 1.0
+    assert some["low"] < 0.3
+    assert many["low"] > 0.75
