@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--group-column", help="the column of plates or patients, which a split keeps whole")
     parser.add_argument("--separator", default="auto", help="what stands between two labels of a sample")
     parser.add_argument("--delimiter", help="what stands between two cells of the table, unless it is found")
+    parser.add_argument("--missing", default="error", help="drop leaves out samples that lack files")
+    parser.add_argument("--allow-empty", action="store_true", help="a sample without a label has none of the classes")
     parser.add_argument("--project", help="how stacks become images, such as Z=max,T=0")
     parser.add_argument("--fit", default="stretch", help="stretch, crop or pad: how images come to their size")
     parser.add_argument(
@@ -61,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         separator=settings.separator,
         delimiter=settings.delimiter,
         project=project,
+        missing=settings.missing,
+        allow_empty=settings.allow_empty,
     )
     class_names, num_classes = samples.class_names, samples.labels.shape[1]
     training, validation = training_run.packed(settings, samples).split(validation_size=0.25, seed=settings.seed)

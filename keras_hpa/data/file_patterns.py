@@ -13,6 +13,7 @@ from keras_hpa.data.sample_paths import could_leave
 AXES = {"z": "Z", "t": "T"}
 """Fields that count planes and time points, and the axes that these are."""
 
+_OF_WINDOWS = {"thumbs.db", "desktop.ini"}  # files that it leaves in folders
 _SIDE_BY_SIDE = {  # what fields look like that stand next to another with nothing between
     "row": r"[A-Za-z]{1,2}|[Rr]?\d{2}",
     "col": r"[Cc]?\d{2}",
@@ -150,7 +151,7 @@ def list_files(root: Path, depth: int | None) -> Iterator[str]:
         with os.scandir(root / folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
         for entry in listed:
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or entry.name.lower() in _OF_WINDOWS:
                 continue
             path = f"{folder}{entry.name}"
             if entry.is_dir():

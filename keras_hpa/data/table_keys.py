@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from keras_hpa.data.found_files import Found
 from keras_hpa.data.table_columns import Columns
@@ -34,7 +35,7 @@ def find_rows(
         folded = tuple(map(_fold, cell))
         if folded in row_of:
             raise ValueError(
-                f"A table must have one row for each {_joined(names)}; leave one out by {table.without(row)}. "
+                f"A table must have one row for each {_joined(names)}; {_tell_apart(table, keys, found, row)}. "
                 f"Received: {_joined(cell)} in {table.where(row)}, and in {table.where(row_of[folded])}"
             )
         row_of[folded] = row
@@ -56,6 +57,22 @@ def find_rows(
                 f"{[_joined(cells[row]) for row in unused[:10]]}, in {table.where(unused[0])}"
             )
     return rows
+
+
+def _tell_apart(table: Table, keys: Any, found: Found, row: int) -> str:
+    """What to call where two rows are found by the same: with one more field, such as the plate, or without a row."""
+    fields = found.samples[0].fields if found.samples and not callable(keys) else {}
+    cells_of = {column: {_fold(plain_text(cell)) for cell in cells} for column, cells in table.columns.items()}
+    more = {
+        field: column
+        for field in fields
+        for column, cells in cells_of.items()
+        if field not in keys and column not in keys.values() and len(cells) > 1
+        if cells.issuperset(_fold(sample.fields[field]) for sample in found.samples)
+    }
+    if more:
+        return f"tell them apart by {table.call.but(key=dict(keys) | more)}"
+    return f"leave one out by {table.without(row)}"
 
 
 def _fold(text: str) -> str:

@@ -27,7 +27,8 @@ def find_label_columns(table: Table, others: Sequence[str]) -> list[str]:
         return named
     both = named or free
     zero_one = [name for name in both if all(_presence(cell) is not None for cell in table.columns[name])]
-    shown: Any = zero_one if len(zero_one) > 1 else both[0]
+    words = [name for name in both if any(re.search(r"[^\W\d_]", plain_text(cell)) for cell in table.columns[name])]
+    shown: Any = zero_one if len(zero_one) > 1 else (words or both)[0]
     raise ValueError(
         f"`label_columns` must say which column holds the labels, or which hold 1 and 0 for a class each, as in "
         f"{table.call.but(label_columns=shown)}; or [], if there are none. Received: columns {both} of {table.name}"

@@ -76,6 +76,7 @@ def write_report(
 
     Raises:
         ImportError: if Jinja2 or Matplotlib is missing; `pip install "keras-hpa[report]"` brings both.
+        TypeError: if `samples` are no `Samples`.
         ValueError: if `samples` have no labels, `scores` or `neighbours` do not fit them, or a class does not exist.
 
     Example:
@@ -86,6 +87,8 @@ def write_report(
         ```
     """
     environment = _environment()
+    if not hasattr(samples, "labels") or not hasattr(samples, "ids"):
+        raise TypeError(f"`samples` must be `Samples`; batches go to `batches`. Received: {type(samples)}")
     labels, scores = samples.labels, np.asarray(scores)
     if labels is None or scores.shape != np.shape(labels):
         raise ValueError(

@@ -12,7 +12,7 @@ def at_least_by_chance(part: float, whole: float, share: float) -> float:
 
 
 def share_interval(part: float, whole: float, confidence: float, *, shift: float = 0.0) -> tuple[float, float]:
-    """The interval of a share: of Clopper and Pearson (1934), or with a `shift` of .5 of Jeffreys; parts may be broken."""
+    """A share's interval, of Clopper and Pearson (1934), or with a `shift` of .5 of Jeffreys; parts may be broken."""
     if not whole > 0:
         return 0.0, 1.0
     part = min(max(part, 0.0), whole)

@@ -218,3 +218,11 @@ def test_a_plate_is_listed_once(tmp_path, monkeypatch):
     assert found.ids == samples.ids
     assert [os.path.normpath(path) for path in listed] == [str(tmp_path)]
     assert all(os.path.normpath(path) == str(tmp_path) for path in touched)
+
+
+@pytest.mark.parametrize("left_behind", ["Thumbs.db", "desktop.ini", ".DS_Store"])
+def test_what_an_operating_system_leaves_behind_is_no_image(tmp_path, left_behind):
+    for name in ("a.tif", "b.tif"):
+        tifffile.imwrite(tmp_path / name, np.zeros((4, 4), np.uint8))
+    (tmp_path / left_behind).touch()
+    assert load_folder(tmp_path, pattern="{id}.*", channels=["gray"]).ids == ("a", "b")

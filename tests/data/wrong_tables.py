@@ -242,6 +242,20 @@ FOLDERS = [
         base=WELLS,
         files=PLATE,
     ),
+    Case(
+        "wells_of_two_plates",
+        "barcode;well;moa\nP1;A01;x\nP1;A02;y\nP1;B01;x\nP2;A01;y\nP2;A02;y\nP2;B01;x\n",
+        ["line 5", "line 2", "'A01'", "key={'well': 'well', 'plate': 'barcode'}"],
+        base=WELLS | {"pattern": "{plate}_{well}_s{field}_w{channel}.TIF"},
+        files=[f"{plate}_{name}" for plate in ("p1", "p2") for name in PLATE],
+    ),
+    Case(
+        "labels_beside_numbers",
+        "well,batch,moa\nA01,1,x\nA02,1,y\nB01,2,x\n",
+        ["label_columns='moa'", "['batch', 'moa']"],
+        base={name: value for name, value in WELLS.items() if name != "label_columns"},
+        files=PLATE,
+    ),
     Case("well_without_row", "well,moa\nA01,x\nA02,y\n", ["'B01'", "missing='drop'"], base=WELLS, files=PLATE),
     Case(
         "well_without_files",

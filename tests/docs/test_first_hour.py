@@ -31,7 +31,11 @@ def test_the_page(tmp_path, monkeypatch, capsys):
 
     # --8<-- [start:train]
     def train_network(samples):
-        network = keras_hpa.GapNet((None, None, len(samples.channels)), len(samples.class_names))
+        network = keras_hpa.GapNet(
+            (None, None, len(samples.channels)),
+            len(samples.class_names),
+            preprocessing=keras_hpa.ImageStandardization(),
+        )
         network.compile("adam", "binary_crossentropy")
         network.fit(samples.batches(batch_size=8, shuffle=True, augment="dihedral"), epochs=15, verbose=2)
         return network

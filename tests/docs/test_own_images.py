@@ -67,7 +67,7 @@ def test_from_folder_to_report():
     # --8<-- [start:new]
     model.save("model.keras")
     calibrator.save("thresholds.json")
-    new = keras_hpa.load_folder("plates", channels=samples.channels)[["well14", "well15"]]
+    new = keras_hpa.load_folder("plates", channels=["dapi", "gfp"])[["well14", "well15"]]
     new_scores = keras_hpa.predict_scores(model, new.batches(image_size=128))
     keras_hpa.write_predictions("predictions.csv", new, new_scores, calibrator)
     # --8<-- [end:new]
