@@ -1,6 +1,6 @@
 """What weights know of real cells: a linear probe on HEp-2 cells and the AUC on the real fields of the atlas.
 
-    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py                       random weights, texture, ImageNet's, GapNet-PL's
+    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py    random weights, texture, ImageNet's, GapNet-PL's
     KERAS_HPA_DATA=FOLDER python benchmarks/weights.py run.weights.h5 ...    those of trainings beside them
     ... --fields-only, --probe-only, --price, --filters 32 64 128
 
