@@ -18,7 +18,7 @@ import numpy as np
 import train_weights
 from sklearn.metrics import f1_score
 from squeezenet import squeezenet
-from trials import with_error
+from trials import warm_up_and_cosine, with_error
 from weights import Hep2, protein_only
 
 import keras_hpa
@@ -56,11 +56,7 @@ def fine_tune(model: keras.Model, images: np.ndarray, labels: np.ndarray, rate: 
         dtype="source",
         workers=1,
     )
-    warm_up = steps // 10
-    schedule = keras.optimizers.schedules.CosineDecay(
-        rate / 30, steps - warm_up, warmup_target=rate, warmup_steps=warm_up
-    )
-    model.compile(keras.optimizers.Adam(schedule), "categorical_crossentropy")
+    model.compile(keras.optimizers.Adam(warm_up_and_cosine(rate, steps)), "categorical_crossentropy")
     model.fit(batches, verbose=0)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 from cell_mosaics import Hep2Mosaics
-from trials import in_memory, macro_f1, with_error
+from trials import in_memory, macro_f1, warm_up_and_cosine, with_error
 
 import keras_hpa
 from keras_hpa.evaluation import compare
@@ -100,12 +100,7 @@ def train_and_score(
         preprocessing=keras_hpa.ImageStandardization() if standardize else None,
         **network or {},
     )
-    schedule: Any = rate
-    if cosine:
-        warm_up = num_steps // 10
-        schedule = keras.optimizers.schedules.CosineDecay(
-            rate / 30, num_steps - warm_up, warmup_target=rate, warmup_steps=warm_up
-        )
+    schedule: Any = warm_up_and_cosine(rate, num_steps) if cosine else rate
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, use_ema=ema, ema_momentum=0.99)
     crossentropy = keras_hpa.BinaryCrossentropy(label_smoothing=label_smoothing)
     losses = TwoLosses(crossentropy, keras_hpa.MacroF1Loss(), in_turn=loss == "in turn")

@@ -20,6 +20,7 @@ import h5py
 import keras
 import numpy as np
 import numpy.typing as npt
+from trials import warm_up_and_cosine
 
 import keras_hpa
 
@@ -141,12 +142,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         workers=1,
     )
     model = build(len(samples.class_names), args.filters)
-    warm_up = max(1, args.steps // 20)
-    rate = keras.optimizers.schedules.CosineDecay(
-        args.learning_rate / 30, args.steps - warm_up, warmup_target=args.learning_rate, warmup_steps=warm_up
-    )
     model.compile(
-        keras.optimizers.Adam(rate),
+        keras.optimizers.Adam(warm_up_and_cosine(args.learning_rate, args.steps, warm_up=0.05)),
         loss="binary_crossentropy",
         metrics=[keras.metrics.AUC(multi_label=True, name="auc")],
     )

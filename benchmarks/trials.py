@@ -1,8 +1,9 @@
-"""What benchmarks share: samples in memory, macro-F1 as the challenge had it, and means with standard errors."""
+"""What benchmarks share: samples in memory, a learning rate, macro-F1 as the challenge had it, means with errors."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +31,12 @@ def class_f1(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> np.ndarray:
 
 def macro_f1(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     return float(class_f1(labels, predicted).mean())
+
+
+def warm_up_and_cosine(rate: float, steps: int, *, warm_up: float = 0.1) -> keras.optimizers.schedules.CosineDecay:
+    """A learning rate that rises from a thirtieth to `rate` in a share of the steps, and falls to zero in the rest."""
+    rising = max(1, round(warm_up * steps))
+    return keras.optimizers.schedules.CosineDecay(rate / 30, steps - rising, warmup_target=rate, warmup_steps=rising)
 
 
 def with_error(values: npt.ArrayLike, form: str = ".3f") -> str:
