@@ -219,7 +219,8 @@ def test_each_field_is_read_once():
     source.reads.clear()
     with ThreadPoolExecutor(8) as threads:
         read = list(threads.map(CellCrops(source, masks, size=16).read, [0] * 32))
-    assert source.reads == [0, 1, 2, 3, 0]
+    assert sorted(source.reads[:4]) == [0, 1, 2, 3], "threads measure the cells of the fields, in any order"
+    assert source.reads[4:] == [0]
     assert all(np.array_equal(one, crops.read(0)) for one in read)
 
 
