@@ -62,16 +62,13 @@ def find_rows(
 def _tell_apart(table: Table, keys: Any, found: Found, row: int) -> str:
     """What to call where two rows are found by the same: with one more field, such as the plate, or without a row."""
     fields = found.samples[0].fields if found.samples and not callable(keys) else {}
-    cells_of = {column: {_fold(plain_text(cell)) for cell in cells} for column, cells in table.columns.items()}
-    more = {
-        field: column
-        for field in fields
-        for column, cells in cells_of.items()
-        if field not in keys and column not in keys.values() and len(cells) > 1
-        if cells.issuperset(_fold(sample.fields[field]) for sample in found.samples)
-    }
-    if more:
-        return f"tell them apart by {table.call.but(key=dict(keys) | more)}"
+    folded = {column: [_fold(plain_text(cell)) for cell in cells] for column, cells in table.columns.items()}
+    for field in fields:
+        values = {_fold(sample.fields[field]) for sample in found.samples}
+        for column, cells in folded.items():
+            found_by = set(zip(*(folded[name] for name in keys.values()), cells, strict=True))
+            if field not in keys and len(found_by) == len(cells) and values <= set(cells):
+                return f"tell them apart by {table.call.but(key={**keys, field: column})}"
     return f"leave one out by {table.without(row)}"
 
 
