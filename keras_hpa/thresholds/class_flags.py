@@ -6,7 +6,7 @@ import numpy.typing as npt
 from keras_hpa.thresholds.class_scores import ClassScores
 from keras_hpa.thresholds.rule import Rule
 
-_FEW_POSITIVES = 10
+FEW_POSITIVES = 10
 
 
 def find_flags(rule: Rule, classes: list[ClassScores]) -> list[tuple[str, ...]]:
@@ -27,7 +27,7 @@ def _find_flags(scores: ClassScores, min_support: int) -> tuple[str, ...]:
         return ("no known labels",)
     found = {
         "no positives": not scores.num_positives,
-        "few positives": 0 < scores.num_positives < _FEW_POSITIVES,
+        "few positives": 0 < scores.num_positives < FEW_POSITIVES,
         "no negatives": scores.num_positives == len(scores.scores),
         "constant scores": scores.scores[0] == scores.scores[-1],
         "global threshold": 0 < scores.num_positives < min_support,

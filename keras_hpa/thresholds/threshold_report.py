@@ -8,8 +8,7 @@ import numpy.typing as npt
 
 from keras_hpa.f_beta import f_beta
 from keras_hpa.thresholds.binomial import share_interval
-
-_FEW = 10  # positives
+from keras_hpa.thresholds.class_flags import FEW_POSITIVES
 
 
 class ThresholdReport:
@@ -70,7 +69,7 @@ class ThresholdReport:
             drawn = _f_beta(draws, beta)
             drawn = drawn[~np.isnan(drawn)] if not np.isnan(drawn).all() else drawn
             low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-            if 0 < tp + fn < _FEW:
+            if 0 < tp + fn < FEW_POSITIVES:
                 lowest, highest = _exact(tp, fp, fn, beta, confidence)
                 low, high = min(low, lowest), max(high, highest)
             self.rows.append(

@@ -71,3 +71,9 @@ def test_promises_are_those_of_the_rule(rule):
     passed = scores[:, 0] >= thresholds[0]
     assert found["made"][0]["found"] == (passed & (samples.labels[:, 0] == 1)).sum()
     assert (found["too_few"], found["out_of_reach"]) == (["rare"], ["poor"])
+
+
+def test_batches_in_place_of_samples_are_refused(tmp_path):
+    samples = keras_hpa.SyntheticAtlas(4, image_size=32).samples
+    with pytest.raises(TypeError, match=r"`samples` must be `Samples`; batches go to `batches`\. Received: .*Sequence"):
+        keras_hpa.report.write_report(tmp_path / "report.html", samples.batches(), np.zeros((4, 28)), None)
