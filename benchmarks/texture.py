@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+NUM_MEASURES = 87
 _LEVELS = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)  # in standard deviations
 _BLURS = (1.0, 2.0, 4.0, 8.0)  # in pixels
 _GRAINS = (3, 5, 9, 13, 19)
@@ -40,10 +41,10 @@ class Texture(keras.layers.Layer):
             *(_mean(ops.sigmoid((images - level) / 0.15)) for level in _LEVELS),
             in_rings,
             ops.sqrt(ops.matmul(flat**2, self.rings) - in_rings**2 + 1e-4),
-            *_moments(images[..., None]),
-            *_grains(images[..., None]),
-            *_grains(-images[..., None]),
-            *(part for radius in _RADII for part in _binary_patterns(images[..., None], radius)),
+            *_moments(images),
+            *_grains(images),
+            *_grains(-images),
+            *(part for radius in _RADII for part in _binary_patterns(images, radius)),
         ]
         return ops.concatenate(parts, axis=1)
 
@@ -60,11 +61,13 @@ def _mean(images: Any) -> Any:
 
 
 def _blur(images: Any, sigma: float) -> Any:
-    steps = np.arange(-int(3 * sigma), int(3 * sigma) + 1)
-    weights = np.exp(-(steps**2) / (2 * sigma**2))
-    kernel = (weights / weights.sum()).astype(np.float32)
-    rows = ops.conv(images, kernel.reshape(-1, 1, 1, 1), padding="same")
-    return ops.conv(rows, kernel.reshape(1, -1, 1, 1), padding="same")
+    """A Gaussian blur with zeros beyond the border, as two products of matrices: far faster than a convolution."""
+    size = images.shape[1]
+    distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+    reach = int(3 * sigma)
+    total = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2)).sum()
+    matrix = (np.where(distance <= reach, np.exp(-(distance**2) / (2 * sigma**2)), 0) / total).astype(np.float32)
+    return ops.matmul(ops.matmul(matrix, images), matrix)
 
 
 def _moments(images: Any) -> list[Any]:
@@ -85,16 +88,35 @@ def _moments(images: Any) -> list[Any]:
 def _grains(images: Any) -> list[Any]:
     parts, before = [], images
     for size in _GRAINS:
-        eroded = -ops.max_pool(-before, size, 1, padding="same")
-        opened = ops.max_pool(eroded, size, 1, padding="same")
+        opened = _dilate(-_dilate(-before, size), size)
         parts.append(_mean(ops.abs(opened - before)))
         before = opened
     return parts
 
 
+def _dilate(images: Any, size: int) -> Any:
+    """The largest value in a square around each pixel, from maxima of pairs: far faster than pooling."""
+    for axis in (1, 2):
+        margin = [(0, 0)] * 3
+        margin[axis] = (size // 2, size // 2)
+        images = ops.pad(images, margin, constant_values=-np.inf)
+        width = 1
+        while width < size:
+            step = min(width, size - width)
+            images = ops.maximum(_without(images, axis, 0, step), _without(images, axis, step, 0))
+            width += step
+    return images
+
+
+def _without(images: Any, axis: int, first: int, last: int) -> Any:
+    kept = [slice(None)] * 3
+    kept[axis] = slice(first, images.shape[axis] - last)
+    return images[tuple(kept)]
+
+
 def _binary_patterns(images: Any, radius: int) -> list[Any]:
     """How many neighbours are brighter, of those whose bright neighbours stand together; the rest is one more."""
-    blurred = _blur(images, radius * 0.7)[..., 0]
+    blurred = _blur(images, radius * 0.7)
     inner = blurred.shape[1] - 2 * radius
 
     def moved(down: int, right: int) -> Any:

@@ -12,6 +12,7 @@ network, so that gain and background do not matter.
 import argparse
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ import h5py
 import keras
 import numpy as np
 import numpy.typing as npt
+from keras import ops
+from texture import NUM_MEASURES, Texture
 from trials import warm_up_and_cosine
 
 import keras_hpa
 
 _BATCH_SIZE = 32
 _STEPS_AN_EPOCH = 200
+_ADAPT_ON = 30  # batches
 _FIELD = 384  # pixels a side of a drawing
 _PROTEIN, _NUCLEUS = (keras_hpa.atlas.CHANNELS.index(color) for color in ("green", "blue"))
 FILTERS = (64, 128, 256)
@@ -37,11 +41,43 @@ def build(num_classes: int, filters: Sequence[int] = FILTERS, **options: Any) ->
         (None, None, len(keras_hpa.atlas.CHANNELS)),
         num_classes,
         filters=filters,
-        preprocessing=keras_hpa.ImageStandardization(),
+        preprocessing=keras_hpa.ImageStandardization(name="preprocessing"),
         dropout=0.0,
         head_dropout=(0.0, 0.0),
         **options,
     )
+
+
+class TextureTarget(keras.layers.Layer):
+    """Adds a loss: how far measures of the protein's texture are from what a dense layer reads in the taps.
+
+    Takes `[probabilities, taps, images]`, images as the network's first convolution sees them, and gives the
+    probabilities. Every second image is measured.
+
+    Args:
+        weight: factor of the mean square error; measures are standardized.
+    """
+
+    def __init__(self, size: int, weight: float) -> None:
+        super().__init__(name="texture_target")
+        self.weight = weight
+        self.texture = Texture(size)
+        self.standardized = keras.layers.Normalization()
+        self.read = keras.layers.Dense(NUM_MEASURES)
+
+    def adapt(self, images: npt.NDArray[np.float32]) -> None:
+        """Learns means and variances of the measures from standardized images."""
+        measures = [ops.convert_to_numpy(self.texture(part)) for part in np.array_split(images, len(images) // 50)]
+        self.standardized.adapt(np.concatenate(measures))
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        probabilities, taps, images = inputs
+        read = self.read(taps[::2])
+        if training:
+            measured = self.standardized(self.texture(images[::2, ..., _PROTEIN]))
+            wanted = ops.stop_gradient(ops.clip(measured, -4, 4))
+            self.add_loss(self.weight * ops.mean((read - wanted) ** 2))
+        return probabilities
 
 
 def to_half_precision(source: Path, target: Path) -> str:
@@ -92,6 +128,22 @@ class Window:
         return np.rint(full).astype(np.uint8)
 
 
+def cut(samples: keras_hpa.Samples, window: Window, num_windows: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Windows of every field, in memory: to cut them anew for every batch takes as long as a step of the network."""
+
+    def of_field(number: int) -> npt.NDArray[np.uint8]:
+        field, rng = samples.read(number), np.random.default_rng((seed, number))
+        return np.stack([window(field, rng) for _ in range(num_windows)])
+
+    progress = keras.utils.Progbar(len(samples), unit_name="field")
+    windows = np.empty((len(samples), num_windows, window.size, window.size, len(samples.channels)), np.uint8)
+    with ThreadPoolExecutor() as threads:
+        for number, those in enumerate(threads.map(of_field, range(len(samples)))):
+            windows[number] = those
+            progress.update(number + 1)
+    return windows.reshape(-1, *windows.shape[2:])
+
+
 def _cut(field: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     top, left = rng.integers(len(field) - side + 1, size=2)
     return field[top : top + side, left : left + side]
@@ -108,11 +160,21 @@ def _nucleus_in_the_middle(window: npt.NDArray[np.uint8]) -> float:
     return float(middle.mean() - nucleus[:: third // 2, :: third // 2].mean())
 
 
+def _with_texture(model: keras.Model, size: int, weight: float, batches: keras_hpa.MultiChannelSequence) -> keras.Model:
+    """The same network with measures of texture as a second target; batches are what measures are standardized by."""
+    images = model.get_layer("preprocessing").output
+    protein = keras.Model(model.input, images[..., _PROTEIN])
+    target = TextureTarget(size, weight)
+    target.adapt(np.concatenate([protein.predict(batches[number][0], verbose=0) for number in range(_ADAPT_ON)]))
+    return keras.Model(model.input, target([model.output, model.get_layer("taps").output, images]))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder of drawings, backup and weights")
     parser.add_argument("--seed", type=int, default=0, help="of the weights' start and the order of drawings")
     parser.add_argument("--fields", type=int, default=5000)
+    parser.add_argument("--windows", type=int, default=8, help="of each drawing")
     parser.add_argument("--size", type=int, default=80, help="pixels a side of what the network sees")
     parser.add_argument("--steps", type=int, default=16000, help=f"in epochs of {_STEPS_AN_EPOCH}")
     parser.add_argument("--learning-rate", type=float, default=3e-3, help="after the warm-up; it falls to zero")
@@ -120,6 +182,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--fewer-stains", type=float, default=0.3, help="the share of others without all stains")
     parser.add_argument("--blur", type=float, default=1.0, help="of RandomBlur, in pixels")
     parser.add_argument("--noise", type=float, default=0.05, help="of RandomNoise, read and shot")
+    parser.add_argument("--texture", type=float, default=0.3, help="the weight of measures of texture as a target")
     parser.add_argument("--filters", type=int, nargs="+", default=FILTERS, help="of GapNet's blocks")
     parser.add_argument("--drawings", type=Path, help="drawings made before; else in --output")
     args = parser.parse_args(argv)
@@ -128,30 +191,30 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     atlas = keras_hpa.SyntheticAtlas(args.fields, image_size=_FIELD, balance="uniform", seed=101)
     samples = atlas.samples.packed(args.drawings or args.output / "drawings")
-    batches = samples.batches(
+    windows = cut(samples, Window(args.size, args.cells, args.fewer_stains), args.windows, args.seed)
+    batches = keras_hpa.MultiChannelSequence(
+        keras_hpa.ArraySource(windows),
+        np.repeat(samples.labels, args.windows, axis=0),
         batch_size=_BATCH_SIZE,
         shuffle=True,
         seed=args.seed,
         batches_per_epoch=_STEPS_AN_EPOCH,
-        augment=[
-            Window(args.size, args.cells, args.fewer_stains),
-            "dihedral",
-            keras_hpa.RandomBlur(args.blur),
-            keras_hpa.RandomNoise(args.noise, args.noise),
-        ],
+        augment=["dihedral", keras_hpa.RandomBlur(args.blur), keras_hpa.RandomNoise(args.noise, args.noise)],
         workers=1,
     )
     model = build(len(samples.class_names), args.filters)
-    model.compile(
+    learner = _with_texture(model, args.size, args.texture, batches) if args.texture else model
+    learner.compile(
         keras.optimizers.Adam(warm_up_and_cosine(args.learning_rate, args.steps, warm_up=0.05)),
         loss="binary_crossentropy",
         metrics=[keras.metrics.AUC(multi_label=True, name="auc")],
+        jit_compile=False,
     )
     backup = keras_hpa.TrainingBackup(args.output / "backup", settings=vars(args) | {"output": "", "drawings": ""})
-    model.fit(
+    learner.fit(
         batches,
         epochs=args.steps // _STEPS_AN_EPOCH,
-        initial_epoch=backup.restore(model),
+        initial_epoch=backup.restore(learner),
         callbacks=[backup],
         verbose=2,
     )
