@@ -21,15 +21,12 @@ import h5py
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras import ops
-from texture import NUM_MEASURES, Texture
 from trials import warm_up_and_cosine
 
 import keras_hpa
 
 _BATCH_SIZE = 32
 _STEPS_AN_EPOCH = 200
-_ADAPT_ON = 30  # batches
 _FIELD = 384  # pixels a side of a drawing
 _PROTEIN, _NUCLEUS = (keras_hpa.atlas.CHANNELS.index(color) for color in ("green", "blue"))
 FILTERS = (64, 128, 256)
@@ -46,38 +43,6 @@ def build(num_classes: int, filters: Sequence[int] = FILTERS, **options: Any) ->
         head_dropout=(0.0, 0.0),
         **options,
     )
-
-
-class TextureTarget(keras.layers.Layer):
-    """Adds a loss: how far measures of the protein's texture are from what a dense layer reads in the taps.
-
-    Takes `[probabilities, taps, images]`, images as the network's first convolution sees them, and gives the
-    probabilities. Every second image is measured.
-
-    Args:
-        weight: factor of the mean square error; measures are standardized.
-    """
-
-    def __init__(self, size: int, weight: float) -> None:
-        super().__init__(name="texture_target")
-        self.weight = weight
-        self.texture = Texture(size)
-        self.standardized = keras.layers.Normalization()
-        self.read = keras.layers.Dense(NUM_MEASURES)
-
-    def adapt(self, images: npt.NDArray[np.float32]) -> None:
-        """Learns means and variances of the measures from standardized images."""
-        measures = [ops.convert_to_numpy(self.texture(part)) for part in np.array_split(images, len(images) // 50)]
-        self.standardized.adapt(np.concatenate(measures))
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        probabilities, taps, images = inputs
-        read = self.read(taps[::2])
-        if training:
-            measured = self.standardized(self.texture(images[::2, ..., _PROTEIN]))
-            wanted = ops.stop_gradient(ops.clip(measured, -4, 4))
-            self.add_loss(self.weight * ops.mean((read - wanted) ** 2))
-        return probabilities
 
 
 def to_half_precision(source: Path, target: Path) -> str:
@@ -160,15 +125,6 @@ def _nucleus_in_the_middle(window: npt.NDArray[np.uint8]) -> float:
     return float(middle.mean() - nucleus[:: third // 2, :: third // 2].mean())
 
 
-def _with_texture(model: keras.Model, size: int, weight: float, batches: keras_hpa.MultiChannelSequence) -> keras.Model:
-    """The same network with measures of texture as a second target; batches are what measures are standardized by."""
-    images = model.get_layer("preprocessing").output
-    protein = keras.Model(model.input, images[..., _PROTEIN])
-    target = TextureTarget(size, weight)
-    target.adapt(np.concatenate([protein.predict(batches[number][0], verbose=0) for number in range(_ADAPT_ON)]))
-    return keras.Model(model.input, target([model.output, model.get_layer("taps").output, images]))
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder of drawings, backup and weights")
@@ -182,7 +138,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--fewer-stains", type=float, default=0.3, help="the share of others without all stains")
     parser.add_argument("--blur", type=float, default=1.0, help="of RandomBlur, in pixels")
     parser.add_argument("--noise", type=float, default=0.05, help="of RandomNoise, read and shot")
-    parser.add_argument("--texture", type=float, default=0.3, help="the weight of measures of texture as a target")
     parser.add_argument("--filters", type=int, nargs="+", default=FILTERS, help="of GapNet's blocks")
     parser.add_argument("--drawings", type=Path, help="drawings made before; else in --output")
     args = parser.parse_args(argv)
@@ -203,18 +158,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         workers=1,
     )
     model = build(len(samples.class_names), args.filters)
-    learner = _with_texture(model, args.size, args.texture, batches) if args.texture else model
-    learner.compile(
+    model.compile(
         keras.optimizers.Adam(warm_up_and_cosine(args.learning_rate, args.steps, warm_up=0.05)),
         loss="binary_crossentropy",
         metrics=[keras.metrics.AUC(multi_label=True, name="auc")],
         jit_compile=False,
     )
     backup = keras_hpa.TrainingBackup(args.output / "backup", settings=vars(args) | {"output": "", "drawings": ""})
-    learner.fit(
+    model.fit(
         batches,
         epochs=args.steps // _STEPS_AN_EPOCH,
-        initial_epoch=backup.restore(learner),
+        initial_epoch=backup.restore(model),
         callbacks=[backup],
         verbose=2,
     )

@@ -27,7 +27,6 @@ from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from squeezenet import squeezenet
-from texture import Texture
 from trials import in_memory, with_error
 
 import keras_hpa
@@ -88,10 +87,8 @@ def taps(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def texture_of(images: np.ndarray) -> np.ndarray:
-    """What is measured of the cells in their one stain, without a network that learnt."""
-    inputs = keras.Input((*images.shape[1:], 1))
-    standardized = keras_hpa.ImageStandardization()(inputs)
-    model = keras.Model(inputs, Texture(images.shape[1])(standardized[..., 0]))
+    """What is measured of the cells in their one stain, without a network that learned."""
+    model = keras.Sequential([keras.Input((*images.shape[1:], 1)), keras_hpa.TextureFeatures()])
     return np.asarray(model.predict(_scaled(images[..., None]), batch_size=32, verbose=0))
 
 
@@ -164,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         networks = {name: taps(model)(green) for name, model in (_random(args.filters) | models).items()}
         cells_alone = cells.images[..., None].astype("float32")
         networks["SqueezeNet, ImageNet"] = squeezenet(root, cells.images.shape[1]).predict(cells_alone, verbose=0)
-        networks["87 numbers of texture"] = texture_of(cells.images)
+        networks["TextureFeatures"] = texture_of(cells.images)
         print(f"HEp-2 probe, macro-F1 ({_DRAWS} draws)", *(f"{num} cells" for num in _CELLS_A_CLASS), sep=" | ")
         for name, features in networks.items():
             print(name, *map(with_error, cells.probe(features).values()), sep=" | ", flush=True)

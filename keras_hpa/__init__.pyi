@@ -71,6 +71,7 @@ from .layers import PercentileNormalization as PercentileNormalization
 from .layers import PixelSize as PixelSize
 from .layers import PoolBag as PoolBag
 from .layers import ScaleIntegers as ScaleIntegers
+from .layers import TextureFeatures as TextureFeatures
 from .layers import WarmUpBatchNormalization as WarmUpBatchNormalization
 from .losses import AsymmetricLoss as AsymmetricLoss
 from .losses import BinaryCrossentropy as BinaryCrossentropy

@@ -21,6 +21,7 @@ _MODULES = (
     "layers.pixel_size",
     "layers.pool_bag",
     "layers.scale_integers",
+    "layers.texture_features",
     "layers.warm_up_batch_normalization",
     "losses.asymmetric_loss",
     "losses.binary_crossentropy",

@@ -73,6 +73,8 @@ def _build(name):
         return keras_hpa.GapNet((40, 40, 4), 3, variant="light", input_dtype="uint8", preprocessing=stretch)
     if name == "pretrained":
         return keras_hpa.PretrainedClassifier("MobileNetV2", (32, 32, 4), 3, weights=None, input_dtype="uint8")
+    if name == "textured":
+        return keras_hpa.GapNet((80, 80, 4), 3, texture=[1, 2], input_dtype="uint8")
     if name == "folded":
         return keras_hpa.fold_batch_norm(keras_hpa.GapNet((80, 80, 4), 3, variant="light", input_dtype="uint8"))
     return keras_hpa.GapNet((80, 80, 4), 3, variant=name, input_dtype="uint8")
@@ -81,8 +83,8 @@ def _build(name):
 _ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 only_here = pytest.mark.skipif(not _ON_TENSORFLOW, reason="TensorFlow converts for all backends")
 _NETWORKS = {
-    "onnx": ["gapnet-pl", "light", "report", "folded", "pretrained", "stretched"],
-    "litert": ["gapnet-pl", "pretrained", "stretched"],
+    "onnx": ["gapnet-pl", "light", "report", "folded", "pretrained", "stretched", "textured"],
+    "litert": ["gapnet-pl", "textured", "pretrained", "stretched"],
     "saved_model": ["stretched"],
 }
 # On another backend TensorFlow converts in a process of its own, which takes long: one of all in every run.

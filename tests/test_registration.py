@@ -36,6 +36,7 @@ _OBJECTS = {
     "SymmetricLovaszHinge": lambda: keras_hpa.SymmetricLovaszHinge(),
     "PoolBag": lambda: keras_hpa.PoolBag("attention"),
     "ProbabilityLayer": lambda: keras_hpa.ProbabilityLayer([0.1, 0.2], [1.0, 0.9], [[0.0, 1.0]] * 2, [[0.0, 0.1]] * 2),
+    "TextureFeatures": lambda: keras_hpa.TextureFeatures(),
     "ThresholdLayer": lambda: keras_hpa.ThresholdLayer([0.2, 0.5]),
     "WarmUpBatchNormalization": lambda: keras_hpa.WarmUpBatchNormalization(),
     "WeightedSumLoss": lambda: keras_hpa.WeightedSumLoss([keras_hpa.MacroF1Loss()]),

@@ -8,4 +8,5 @@ from .pixel_size import PixelSize as PixelSize
 from .pool_bag import PoolBag as PoolBag
 from .scale_integers import ScaleIntegers as ScaleIntegers
 from .scale_integers import is_integer as is_integer
+from .texture_features import TextureFeatures as TextureFeatures
 from .warm_up_batch_normalization import WarmUpBatchNormalization as WarmUpBatchNormalization

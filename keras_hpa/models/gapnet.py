@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from keras_hpa.atlas import CHANNEL_STAINS, CHANNELS
-from keras_hpa.layers import GapNetPLPreprocessing, WarmUpBatchNormalization
+from keras_hpa.layers import GapNetPLPreprocessing, TextureFeatures, WarmUpBatchNormalization
 from keras_hpa.models.arrange_channels import arrange_channels
 from keras_hpa.models.gapnet_pl_checkpoint import is_checkpoint, load_gapnet_pl_checkpoint
 from keras_hpa.models.gapnet_variants import VARIANTS, block_strides, smallest_size
@@ -38,6 +39,7 @@ def GapNet(
     batch_norm_momentum: float = 0.99,
     dropout: float | None = None,
     pooling: Pooling = "avg",
+    texture: Sequence[int] = (),
     head_units: Sequence[int] | None = None,
     head_dropout: Sequence[float] | None = None,
     classifier_activation: str | None = "sigmoid",
@@ -92,6 +94,7 @@ def GapNet(
         batch_norm_momentum: momentum of the moving statistics; with `"batch-warm-up"` the largest.
         dropout: rate after each block.
         pooling: `"avg"`, `"max"` or `"avg+max"` of every block over the image.
+        texture: numbers of the channels whose `TextureFeatures` are joined to the taps, `[1]` for the protein.
         head_units: units of the dense layers.
         head_dropout: rate after each dense layer.
         classifier_activation: what follows the logits; `None` for a model that returns logits.
@@ -156,7 +159,7 @@ def GapNet(
             f"`input_shape` must be at least {smallest} pixels high and wide for this network. "
             f"Received: {tuple(input_shape)}"
         )
-    features = _features(x, options, batch_norm_momentum, pooling)
+    features = _features(x, options, batch_norm_momentum, pooling, _texture(x, texture))
 
     def classify(num_classes: int) -> Any:
         logits = keras.layers.Dense(int(num_classes), name="logits", **_initializer(options))(features)
@@ -188,7 +191,19 @@ def _arrange(x: Any, channels: Sequence[str | None] | Mapping[str, str] | None, 
     return x
 
 
-def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooling: Pooling) -> Any:
+def _texture(x: Any, channels: Sequence[int]) -> Any | None:
+    """What `TextureFeatures` measures of some channels; nothing of none."""
+    numbers = np.asarray(channels)
+    if numbers.ndim != 1 or any(number not in range(x.shape[-1]) for number in numbers.tolist()):
+        raise ValueError(f"`texture` must be numbers of channels, 0 to {x.shape[-1] - 1}. Received: {channels!r}")
+    if not numbers.size:
+        return None
+    return TextureFeatures(name="texture")(keras.ops.take(x, [int(number) for number in numbers], axis=-1))
+
+
+def _features(
+    x: Any, options: dict[str, Any], batch_norm_momentum: float, pooling: Pooling, texture: Any | None
+) -> Any:
     """Everything between the image and the logits."""
 
     def normalize(x: Any, layer_name: str) -> Any:
@@ -229,7 +244,7 @@ def _features(x: Any, options: dict[str, Any], batch_norm_momentum: float, pooli
         x = drop(x, options["dropout"], f"block{block}_dropout")
         taps.append(x)
 
-    x = pool_taps(taps, pooling)
+    x = pool_taps(taps, pooling, [] if texture is None else [texture])
     for number, (units, rate) in enumerate(zip(options["head_units"], options["head_dropout"], strict=True), start=1):
         x = normalize(x, f"head_norm{number}")
         x = keras.layers.Dense(

@@ -44,7 +44,7 @@ def test_padded_variant_keeps_what_stands_before_padding(negative):
     [
         {"pooling": "avg+max"},
         {"variant": "gapnet-pl", "normalization": "batch"},
-        {"input_dtype": "uint8"},
+        {"input_dtype": "uint8", "texture": [1]},
     ],
 )
 def test_other_gapnets(options):

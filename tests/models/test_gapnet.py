@@ -2,7 +2,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_hpa import GapNet, ImageStandardization, WarmUpBatchNormalization, reestimate_batch_norm, train_only
+from keras_hpa import (
+    GapNet,
+    ImageStandardization,
+    TextureFeatures,
+    WarmUpBatchNormalization,
+    reestimate_batch_norm,
+    train_only,
+)
 from tests.helpers import check_every_weight_trains, check_loads_in_fresh_process
 
 IMAGES = np.random.default_rng(0).random((2, 76, 80, 4)).astype("float32")
@@ -88,10 +95,19 @@ def test_the_taps_are_means_over_the_image():
     np.testing.assert_allclose(taps, np.concatenate([m.mean((1, 2)) for m in maps], -1), atol=1e-5)
 
 
+def test_texture_stands_beside_the_taps():
+    model = GapNet((76, 80, 4), 5, texture=np.array([3, 1]), **SMALL)
+    taps = keras.Model(model.input, model.get_layer("taps").output).predict(IMAGES, verbose=0)
+    expected = keras.ops.convert_to_numpy(TextureFeatures()(IMAGES[..., [3, 1]]))
+    np.testing.assert_allclose(taps[:, 18:], expected, atol=1e-4)
+    assert GapNet((None, None, 4), 5, texture=[1], **SMALL).get_layer("taps").output.shape == (None, 18 + 77)
+
+
 @pytest.mark.slow
-def test_trains_saves_and_loads(tmp_path):
+@pytest.mark.parametrize("texture", [[], [1]])
+def test_trains_saves_and_loads(texture, tmp_path):
     images = (IMAGES * 255).astype("uint8")
-    model = GapNet((None, None, 4), 5, input_dtype="uint8", **SMALL)
+    model = GapNet((None, None, 4), 5, input_dtype="uint8", texture=texture, **SMALL)
     check_every_weight_trains(model, images)
     check_loads_in_fresh_process(model, images, tmp_path)
 
@@ -239,6 +255,9 @@ def test_a_layer_of_ones_own_before_the_network():
         ({"variant": "gapnet"}, r"`variant` must be one of \['gapnet-pl', 'light', 'report'\]"),
         ({"num_classes": 0}, "`num_classes`"),
         ({"pooling": "sum"}, "`pooling`"),
+        ({"texture": [4]}, r"`texture` must be numbers of channels, 0 to 3\. Received: \[4\]"),
+        ({"texture": ["protein"]}, r"`texture` must be numbers.*\['protein'\]"),
+        ({"texture": True}, "`texture` must be numbers.*True"),
         ({"padding": "full"}, "`padding`"),
         ({"normalization": "layer"}, "`normalization`"),
         ({"depths": (1, 3)}, "`depths` must have one entry per entry of `filters`, 3"),
