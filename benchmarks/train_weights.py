@@ -12,7 +12,6 @@ network, so that gain and background do not matter.
 import argparse
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def build(num_classes: int, filters: Sequence[int] = FILTERS, **options: Any) ->
         (None, None, len(keras_hpa.atlas.CHANNELS)),
         num_classes,
         filters=filters,
-        preprocessing=keras_hpa.ImageStandardization(name="preprocessing"),
+        preprocessing=keras_hpa.ImageStandardization(),
         dropout=0.0,
         head_dropout=(0.0, 0.0),
         **options,
@@ -93,22 +92,6 @@ class Window:
         return np.rint(full).astype(np.uint8)
 
 
-def cut(samples: keras_hpa.Samples, window: Window, num_windows: int, seed: int) -> npt.NDArray[np.uint8]:
-    """Windows of every field, in memory: to cut them anew for every batch takes as long as a step of the network."""
-
-    def of_field(number: int) -> npt.NDArray[np.uint8]:
-        field, rng = samples.read(number), np.random.default_rng((seed, number))
-        return np.stack([window(field, rng) for _ in range(num_windows)])
-
-    progress = keras.utils.Progbar(len(samples), unit_name="field")
-    windows = np.empty((len(samples), num_windows, window.size, window.size, len(samples.channels)), np.uint8)
-    with ThreadPoolExecutor() as threads:
-        for number, those in enumerate(threads.map(of_field, range(len(samples)))):
-            windows[number] = those
-            progress.update(number + 1)
-    return windows.reshape(-1, *windows.shape[2:])
-
-
 def _cut(field: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     top, left = rng.integers(len(field) - side + 1, size=2)
     return field[top : top + side, left : left + side]
@@ -130,7 +113,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of drawings, backup and weights")
     parser.add_argument("--seed", type=int, default=0, help="of the weights' start and the order of drawings")
     parser.add_argument("--fields", type=int, default=5000)
-    parser.add_argument("--windows", type=int, default=8, help="of each drawing")
     parser.add_argument("--size", type=int, default=80, help="pixels a side of what the network sees")
     parser.add_argument("--steps", type=int, default=16000, help=f"in epochs of {_STEPS_AN_EPOCH}")
     parser.add_argument("--learning-rate", type=float, default=3e-3, help="after the warm-up; it falls to zero")
@@ -146,15 +128,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     atlas = keras_hpa.SyntheticAtlas(args.fields, image_size=_FIELD, balance="uniform", seed=101)
     samples = atlas.samples.packed(args.drawings or args.output / "drawings")
-    windows = cut(samples, Window(args.size, args.cells, args.fewer_stains), args.windows, args.seed)
-    batches = keras_hpa.MultiChannelSequence(
-        keras_hpa.ArraySource(windows),
-        np.repeat(samples.labels, args.windows, axis=0),
+    batches = samples.batches(
         batch_size=_BATCH_SIZE,
         shuffle=True,
         seed=args.seed,
         batches_per_epoch=_STEPS_AN_EPOCH,
-        augment=["dihedral", keras_hpa.RandomBlur(args.blur), keras_hpa.RandomNoise(args.noise, args.noise)],
+        augment=[
+            Window(args.size, args.cells, args.fewer_stains),
+            "dihedral",
+            keras_hpa.RandomBlur(args.blur),
+            keras_hpa.RandomNoise(args.noise, args.noise),
+        ],
         workers=1,
     )
     model = build(len(samples.class_names), args.filters)
@@ -162,7 +146,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         keras.optimizers.Adam(warm_up_and_cosine(args.learning_rate, args.steps, warm_up=0.05)),
         loss="binary_crossentropy",
         metrics=[keras.metrics.AUC(multi_label=True, name="auc")],
-        jit_compile=False,
     )
     backup = keras_hpa.TrainingBackup(args.output / "backup", settings=vars(args) | {"output": "", "drawings": ""})
     model.fit(
