@@ -33,11 +33,12 @@ def class_activation_maps(
     (`plot_activation_maps` draws the positive part).
 
     Where the classifier sees the feature maps through global average pooling only (every `GapNet` with
-    `pooling="avg"`, the heads "gap" and "multi-level" of `PretrainedClassifier`), the maps are exact: the gradient of
-    the logit with respect to the pooled features, times the feature maps, summed over all levels. Their mean over all
-    positions is the logit, up to a constant, if the head consists of dense layers with ReLU and normalisation; with
-    smooth activations such as SELU it is the logit to first order. Every other network gets Grad-CAM on its last
-    feature maps, in the same unit: the gradient summed over all positions, times the maps. That is an approximation.
+    `pooling="avg"` and no `texture`, the heads "gap" and "multi-level" of `PretrainedClassifier`), the maps are exact:
+    the gradient of the logit with respect to the pooled features, times the feature maps, summed over all levels. Their
+    mean over all positions is the logit, up to a constant, if the head consists of dense layers with ReLU and
+    normalisation; with smooth activations such as SELU it is the logit to first order. Every other network gets
+    Grad-CAM on its last feature maps, in the same unit: the gradient summed over all positions, times the maps. That is
+    an approximation.
 
     Each cell of a feature map is drawn at its position in the image. A network without padding sees less of the border
     with every layer; there its maps continue the value of the nearest cell. A cell of a deep map has seen a large part
