@@ -62,6 +62,9 @@ class TextureFeatures(keras.layers.Layer):
         super().__init__(**kwargs)
         self._standardize = ImageStandardization(dtype="float32")
 
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self._standardize.build(input_shape)
+
     def call(self, inputs: Any) -> Any:
         _, height, width, channels = ops.shape(inputs)
         x = ops.reshape(ops.transpose(self._standardize(inputs), (0, 3, 1, 2)), (-1, height, width))
@@ -94,7 +97,7 @@ def _steps(size: Any) -> Any:
 def _mean_between(x: Any, values: Any, edges: Any) -> Any:
     """Means of the pixels whose value lies from one edge to the next, `(batch, intervals)`; 0 where there is none."""
     values = ops.reshape(values, (-1, 1))
-    edges = np.asarray(edges, np.float32)
+    edges = ops.convert_to_tensor(edges, "float32")
     inside = ops.cast((values >= edges[:-1]) & (values < edges[1:]), "float32")
     flat = ops.reshape(x, (-1, ops.shape(inside)[0]))
     return ops.matmul(flat, inside) / ops.maximum(ops.sum(inside, axis=0), 1.0)
@@ -165,12 +168,11 @@ def _moments(x: Any) -> Any:
 
 def _binary_patterns(x: Any, radius: int) -> Any:
     """Shares of pixels by how many of eight neighbors are brighter, if those stand together; the last: all others."""
-    height, width = ops.shape(x)[1:]
     blurred = _blur(x, 0.7 * radius)
 
     def moved(down: int, right: int) -> Any:
         top, left = radius * (1 + down), radius * (1 + right)
-        return blurred[:, top : height - 2 * radius + top, left : width - 2 * radius + left]
+        return blurred[:, top : top - 2 * radius or None, left : left - 2 * radius or None]
 
     middle = moved(0, 0) + 0.02
     brighter = [ops.cast(moved(*step) > middle, "float32") for step in _NEIGHBORS]
