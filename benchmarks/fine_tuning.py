@@ -65,13 +65,15 @@ def fine_tune(model: keras.Model, images: np.ndarray, labels: np.ndarray, rate: 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="?", help="what `make weights` wrote")
-    parser.add_argument("--only", nargs="+", help="random, texture, weights, squeezenet")
+    parser.add_argument("--only", nargs="+", choices=("random", "texture", "weights", "squeezenet"))
     parser.add_argument("--filters", type=int, nargs="+", default=train_weights.FILTERS, help="of GapNet's blocks")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cells", type=int, nargs="+", default=_CELLS_A_CLASS, help="cells a class")
     parser.add_argument("--rates", type=float, nargs="+", default=(3e-4, 1e-3, 3e-3), help="tried with the first seed")
     args = parser.parse_args(argv)
+    if "weights" in (args.only or ()) and args.weights is None:
+        parser.error("--only weights wants a file of weights")
     root = Path(os.environ["KERAS_HPA_DATA"])
     cells = Hep2(root)
     images, num_classes = protein_only(cells.images), len(np.unique(cells.labels))
@@ -83,10 +85,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "weights": lambda: gapnet(num_classes, args.filters, args.weights),
         "squeezenet": lambda: on_squeezenet(root, size, num_classes),
     }
-    if args.weights is None:
-        del networks["weights"]
-    if args.only:
-        networks = {name: networks[name] for name in args.only}
+    names = args.only or [name for name in networks if name != "weights" or args.weights]
+    networks = {name: networks[name] for name in names}
 
     def macro_f1(build: Callable[[], keras.Model], num_cells: int, rate: float, seed: int) -> float:
         chosen, judged = cells.split(num_cells, seed)

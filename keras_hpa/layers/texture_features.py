@@ -1,5 +1,6 @@
 """Measures of texture, as programs described images before networks learned what to look at."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -66,6 +67,7 @@ class TextureFeatures(keras.layers.Layer):
         self._standardize.build(input_shape)
 
     def call(self, inputs: Any) -> Any:
+        _check_size(inputs.shape)
         _, height, width, channels = ops.shape(inputs)
         x = ops.reshape(ops.transpose(self._standardize(inputs), (0, 3, 1, 2)), (-1, height, width))
         groups = [
@@ -79,11 +81,14 @@ class TextureFeatures(keras.layers.Layer):
         return ops.cast(features, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        if any(size is not None and size < _SMALLEST for size in input_shape[1:3]):
-            raise ValueError(
-                f"Images must be at least {_SMALLEST} pixels high and wide. Received shape: {tuple(input_shape)}"
-            )
+        _check_size(input_shape)
         return (input_shape[0], None if input_shape[3] is None else _NUM_FEATURES * input_shape[3])
+
+
+def _check_size(shape: Sequence[int | None]) -> None:
+    """Of smaller images no pixel has all its neighbors, and the shares of patterns would be NaN."""
+    if any(size is not None and size < _SMALLEST for size in shape[1:3]):
+        raise ValueError(f"Images must be at least {_SMALLEST} pixels high and wide. Received shape: {tuple(shape)}")
 
 
 def _mean(x: Any) -> Any:

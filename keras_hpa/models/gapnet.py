@@ -94,7 +94,8 @@ def GapNet(
         batch_norm_momentum: momentum of the moving statistics; with `"batch-warm-up"` the largest.
         dropout: rate after each block.
         pooling: `"avg"`, `"max"` or `"avg+max"` of every block over the image.
-        texture: numbers of the channels whose `TextureFeatures` are joined to the taps, `[1]` for the protein.
+        texture: numbers of the channels whose `TextureFeatures` are joined to the taps, `[1]` for the atlas's protein;
+            they count what comes out of `preprocessing`. Needs 9 pixels a side.
         head_units: units of the dense layers.
         head_dropout: rate after each dense layer.
         classifier_activation: what follows the logits; `None` for a model that returns logits.
@@ -191,18 +192,18 @@ def _arrange(x: Any, channels: Sequence[str | None] | Mapping[str, str] | None, 
     return x
 
 
-def _texture(x: Any, channels: Sequence[int]) -> Any | None:
-    """What `TextureFeatures` measures of some channels; nothing of none."""
+def _texture(x: Any, channels: Sequence[int]) -> list[Any]:
+    """What `TextureFeatures` measures of some channels, as one vector; none without channels."""
     numbers = np.asarray(channels)
     if numbers.ndim != 1 or any(number not in range(x.shape[-1]) for number in numbers.tolist()):
         raise ValueError(f"`texture` must be numbers of channels, 0 to {x.shape[-1] - 1}. Received: {channels!r}")
     if not numbers.size:
-        return None
-    return TextureFeatures(name="texture")(keras.ops.take(x, [int(number) for number in numbers], axis=-1))
+        return []
+    return [TextureFeatures(name="texture")(keras.ops.take(x, [int(number) for number in numbers], axis=-1))]
 
 
 def _features(
-    x: Any, options: dict[str, Any], batch_norm_momentum: float, pooling: Pooling, texture: Any | None
+    x: Any, options: dict[str, Any], batch_norm_momentum: float, pooling: Pooling, texture: Sequence[Any]
 ) -> Any:
     """Everything between the image and the logits."""
 
@@ -244,7 +245,7 @@ def _features(
         x = drop(x, options["dropout"], f"block{block}_dropout")
         taps.append(x)
 
-    x = pool_taps(taps, pooling, [] if texture is None else [texture])
+    x = pool_taps(taps, pooling, texture)
     for number, (units, rate) in enumerate(zip(options["head_units"], options["head_dropout"], strict=True), start=1):
         x = normalize(x, f"head_norm{number}")
         x = keras.layers.Dense(
