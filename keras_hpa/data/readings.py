@@ -11,6 +11,7 @@ shuffles the batches of an epoch once more, which defeats reading ahead, and eve
 sequence on.
 """
 
+import functools
 import sys
 import weakref
 from collections.abc import Callable, Mapping
@@ -109,7 +110,20 @@ def takes_reading(sequence: Any, make_reading: Callable[[], Reading]) -> bool:
     if getattr(reader, "py_dataset", None) is sequence:
         reader.py_dataset = make_reading()
         reader.shuffle = False
+        reader.get_tf_dataset = functools.partial(_without_autotune, reader.get_tf_dataset)
     return True
+
+
+def _without_autotune(get_tf_dataset: Callable[[], Any]) -> Any:
+    """Gives the data set of TensorFlow without the thread that tunes it, as batches are read ahead already.
+
+    TensorFlow 2.21 waits for that thread where an epoch's iterator is closed, now and then as long as the epoch took.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return get_tf_dataset().with_options(options)
 
 
 def running_fit() -> Mapping[str, Any]:

@@ -179,6 +179,14 @@ def test_fit_reads_ahead_whatever_order_keras_asks_for(recorder, shuffle):
     assert 48 <= len(read) <= 48 + 8
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's iterator")
+def test_tensorflow_tunes_nothing_that_is_read_ahead():
+    """It would wait for the thread that tunes where an epoch ends, now and then as long as the epoch took."""
+    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+
+    assert PyDatasetAdapter(make_sequence(8, batch_size=2)).get_tf_dataset().options().autotune.enabled is False
+
+
 def test_two_trainings_at_a_time_do_not_share_where_they_are():
     sequence = make_sequence(7, batch_size=2, shuffle=True, workers=2)
     recorders = [Recorder(), Recorder()]
