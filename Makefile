@@ -134,8 +134,8 @@ bench-synthetic: .venv/dev
 weights: .venv/dev
 	$(BIN)/python benchmarks/train_weights.py --output build/weights
 
-# What weights know of real cells: random, ImageNet's, GapNet-PL's, and those of `make weights`.
-WEIGHTS ?= $(wildcard build/weights/drawn.weights.h5)
+# What weights know of real cells: the package's, or WEIGHTS=FILE in their place, random, ImageNet's, GapNet-PL's.
+WEIGHTS ?= drawn
 bench-weights: .venv/dev
 	$(BIN)/python benchmarks/weights.py $(WEIGHTS)
 

@@ -1,7 +1,7 @@
 """What weights, or measures of texture, are worth with few images: networks learn real HEp-2 cells, at equal steps.
 
-    KERAS_HPA_DATA=FOLDER python benchmarks/fine_tuning.py build/weights/drawn.weights.h5
-    ... --only random texture --filters 32 64 128 --rates 1e-3
+    KERAS_HPA_DATA=FOLDER python benchmarks/fine_tuning.py    the package's, or those of a file that is named
+    ... --only random texture --rates 1e-3
 
 40 or 200 cells of each of six patterns are learnt, cells from other blocks of ids are judged. Every network takes as
 many steps of 32 cells, turned and flipped, and the one of a few learning rates that suits it best in the first seed; it
@@ -29,11 +29,10 @@ _BATCH_SIZE = 32
 _CELLS_A_CLASS = (40, 200)
 
 
-def gapnet(num_classes: int, filters: Sequence[int], weights: str | None = None, **more: Any) -> keras.Model:
+def gapnet(num_classes: int, weights: str | None = None, **more: Any) -> keras.Model:
     """The network of `train_weights.py`, for bytes in the atlas's channels and one class a cell."""
-    loaded = {} if weights is None else {"weights": weights, "weights_num_classes": 28}
     options = {"input_dtype": "uint8", "batch_norm_momentum": 0.9, "classifier_activation": "softmax"}
-    return train_weights.build(num_classes, filters, **options, **loaded, **more)
+    return train_weights.build(num_classes, weights=weights, weights_num_classes=28, **options, **more)
 
 
 def on_squeezenet(root: Path, size: int, num_classes: int) -> keras.Model:
@@ -64,29 +63,24 @@ def fine_tune(model: keras.Model, images: np.ndarray, labels: np.ndarray, rate: 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", nargs="?", help="what `make weights` wrote")
+    parser.add_argument("weights", nargs="?", default="drawn", help="a weights file in place of the package's")
     parser.add_argument("--only", nargs="+", choices=("random", "texture", "weights", "squeezenet"))
-    parser.add_argument("--filters", type=int, nargs="+", default=train_weights.FILTERS, help="of GapNet's blocks")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cells", type=int, nargs="+", default=_CELLS_A_CLASS, help="cells a class")
     parser.add_argument("--rates", type=float, nargs="+", default=(3e-4, 1e-3, 3e-3), help="tried with the first seed")
     args = parser.parse_args(argv)
-    if "weights" in (args.only or ()) and args.weights is None:
-        parser.error("--only weights wants a file of weights")
     root = Path(os.environ["KERAS_HPA_DATA"])
     cells = Hep2(root)
     images, num_classes = protein_only(cells.images), len(np.unique(cells.labels))
     size = images.shape[1]
-    protein = keras_hpa.atlas.CHANNELS.index("green")
     networks: dict[str, Callable[[], keras.Model]] = {
-        "random": lambda: gapnet(num_classes, args.filters),
-        "texture": lambda: gapnet(num_classes, args.filters, texture=[protein]),
-        "weights": lambda: gapnet(num_classes, args.filters, args.weights),
+        "random": lambda: gapnet(num_classes, texture=()),
+        "texture": lambda: gapnet(num_classes),
+        "weights": lambda: gapnet(num_classes, args.weights),
         "squeezenet": lambda: on_squeezenet(root, size, num_classes),
     }
-    names = args.only or [name for name in networks if name != "weights" or args.weights]
-    networks = {name: networks[name] for name in names}
+    networks = {name: networks[name] for name in args.only or networks}
 
     def macro_f1(build: Callable[[], keras.Model], num_cells: int, rate: float, seed: int) -> float:
         chosen, judged = cells.split(num_cells, seed)

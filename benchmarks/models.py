@@ -26,6 +26,7 @@ import keras_hpa
 NETWORKS: dict[str, Callable[[int], keras.Model]] = {
     "GapNet report": lambda size: keras_hpa.GapNet((size, size, 4), 28, variant="report"),
     "GapNet light": lambda size: keras_hpa.GapNet((size, size, 4), 28, variant="light"),
+    "GapNet textured": lambda size: keras_hpa.GapNet((size, size, 4), 28, variant="textured"),
     "GapNet gapnet-pl": lambda size: keras_hpa.GapNet((size, size, 4), 28, variant="gapnet-pl"),
     **{
         f"{name}, multi-level": lambda size, name=name: keras_hpa.PretrainedClassifier(

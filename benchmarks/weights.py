@@ -1,8 +1,8 @@
 """What weights know of real cells: a linear probe on HEp-2 cells and the AUC on the real fields of the atlas.
 
-    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py    random weights, texture, ImageNet's, GapNet-PL's
-    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py run.weights.h5 ...    those of trainings beside them
-    ... --fields-only, --probe-only, --price, --filters 32 64 128
+    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py    the package's, random, texture, ImageNet's, GapNet-PL's
+    KERAS_HPA_DATA=FOLDER python benchmarks/weights.py run.weights.h5 ...    those of trainings in their place
+    ... --fields-only, --probe-only, --price
 
 The probe: features are frozen, 10, 40 or 200 cells of each of six patterns are learnt by a logistic regression, and
 cells from other blocks of ids are judged: neighbours often come from one specimen. The cells have one stain; the other
@@ -105,12 +105,6 @@ def field_scores(model: keras.Model, images: np.ndarray, size: int) -> np.ndarra
     return np.asarray(keras_hpa.predict_scores(model, batches, transforms="dihedral", verbose=0))
 
 
-def load(path: str, filters: Sequence[int]) -> keras.Model:
-    model = train_weights.build(28, filters)
-    model.load_weights(path)
-    return model
-
-
 def print_prices(models: dict[str, keras.Model], root: Path) -> None:
     """What each model scores on drawings of another seed and on real fields, by the stains that are there."""
     stains = keras_hpa.atlas.CHANNELS
@@ -126,14 +120,14 @@ def print_prices(models: dict[str, keras.Model], root: Path) -> None:
             print(f"{name}, {len(samples)} {kind}", prices, sep="\n", flush=True)
 
 
-def _random(filters: Sequence[int]) -> dict[str, keras.Model]:
+def _random() -> dict[str, keras.Model]:
     """GapNet as it comes, and the network of the trained weights before its training."""
     models = {}
     for seed in range(_RANDOM_STARTS):
         keras.utils.set_random_seed(seed)
         models[f"random, seed {seed}"] = keras_hpa.GapNet((None, None, 4), 28)
         keras.utils.set_random_seed(seed)
-        models[f"random, as trained, seed {seed}"] = train_weights.build(28, filters)
+        models[f"random, as trained, seed {seed}"] = train_weights.build(28)
     return models
 
 
@@ -143,14 +137,13 @@ def _scaled(images: np.ndarray) -> np.ndarray:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", nargs="*", help="weights files of GapNet")
+    parser.add_argument("weights", nargs="*", default=["drawn"], help="weights files in place of the package's")
     parser.add_argument("--probe-only", action="store_true")
     parser.add_argument("--fields-only", action="store_true")
     parser.add_argument("--price", action="store_true", help="what missing stains cost, and nothing else")
-    parser.add_argument("--filters", type=int, nargs="+", default=train_weights.FILTERS, help="of GapNet's blocks")
     args = parser.parse_args(argv)
     root = Path(os.environ["KERAS_HPA_DATA"])
-    models = {name: load(name, args.filters) for name in args.weights}
+    models = {name: train_weights.build(28, weights=name) for name in args.weights}
 
     if args.price:
         print_prices(models, root)
@@ -158,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.fields_only:
         cells = Hep2(root)
         green = protein_only(cells.images)
-        networks = {name: taps(model)(green) for name, model in (_random(args.filters) | models).items()}
+        networks = {name: taps(model)(green) for name, model in (_random() | models).items()}
         cells_alone = cells.images[..., None].astype("float32")
         networks["SqueezeNet, ImageNet"] = squeezenet(root, cells.images.shape[1]).predict(cells_alone, verbose=0)
         networks["TextureFeatures"] = texture_of(cells.images)

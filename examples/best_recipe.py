@@ -2,6 +2,7 @@
 
     python examples/best_recipe.py --output out                     on 2,400 drawings: minutes on two cores
     python examples/best_recipe.py --data FOLDER --output out       on train.csv and train/ID_red.png, ...
+    ... --weights drawn                                             from the weights that come with the package
 
 Each channel of each image is standardized, images are turned and flipped, nothing is dropped out, and the learning rate
 warms up and falls to zero along a cosine. `benchmarks/recipes.py` says what each of these is worth.
@@ -21,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("best_recipe"))
     parser.add_argument("--data", type=Path, help="a folder in Kaggle's layout; drawings without it")
+    parser.add_argument("--weights", choices=["drawn"], help="what to start from; at random without it")
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=20)
@@ -48,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         (None, None, len(samples.channels)),
         len(samples.class_names),
         input_dtype=samples.read(0).dtype.name,
+        weights=args.weights,
         preprocessing=keras_hpa.ImageStandardization(),
         dropout=0.0,
         head_dropout=(0.0, 0.0),

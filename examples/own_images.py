@@ -8,6 +8,8 @@ labels as names or numbers, or in a column of 1 and 0 for each class: `--label-c
 files' names is said by `--channels dapi=w1,gfp=w2`. `--project Z=max,T=0` makes an image of each stack, and
 `--group-column plate` keeps plates on one side of the split. `--pixel-size 0.65 --fit crop` brings the images of
 several objectives to one scale, where the files say theirs, and records it in the model.
+`--stains nucleus,protein` says which stain of the atlas each channel shows, and starts from weights that learned from
+drawings of cells.
 `--predict FOLDER` names images of the same channels without labels; theirs go to predictions.csv.
 """
 
@@ -29,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=Path, required=True, help="folder with the images")
     parser.add_argument("--labels", type=Path, required=True, help="CSV, Excel or Parquet file with a header")
     parser.add_argument("--channels", required=True, help="names of the channels, as dapi,gfp or dapi=w1,gfp=w2")
+    parser.add_argument("--stains", help="what each channel shows, as nucleus,protein; none for any other stain")
     parser.add_argument("--pattern", default="{id}_{channel}.png", help="an image's path below its folder")
     parser.add_argument("--id-column", help="the column of ids, unless its name says it")
     parser.add_argument("--label-column", help="the column of labels, or one for each class, separated by commas")
@@ -50,6 +53,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     keras.utils.set_random_seed(settings.seed)
 
     channels = named(settings.channels) if "=" in settings.channels else settings.channels.split(",")
+    stains = (
+        None
+        if settings.stains is None
+        else [None if stain == "none" else stain for stain in settings.stains.split(",")]
+    )
     project = None if settings.project is None else named(settings.project)
     columns = settings.label_column
     samples = keras_hpa.load_folder(
@@ -84,6 +92,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = keras_hpa.GapNet(
         (settings.image_size, settings.image_size, len(channels)),
         num_classes=num_classes,
+        weights=None if stains is None else "drawn",
+        channels=stains,
         preprocessing=keras.Sequential(preprocessing, name="preprocessing"),
         batch_norm_momentum=settings.batch_norm_momentum,
     )

@@ -1,4 +1,4 @@
-"""Fits one batch with the installed package and nothing else: run by `make wheel` in a new environment."""
+"""Fits one batch and predicts with the weights of the package, in a new environment: run by `make wheel`."""
 
 from importlib.resources import files
 
@@ -15,4 +15,11 @@ model = keras_hpa.GapNet((80, 80, 4), 28)
 model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
 history = model.fit(keras_hpa.MultiChannelSequence(source, labels, batch_size=4), verbose=0)
 assert np.isfinite(history.history["loss"]).all(), history.history
+drawn = keras_hpa.SyntheticAtlas(4, image_size=96)
+pretrained = keras_hpa.GapNet((96, 96, 2), 28, weights="drawn", channels=["nucleus", "protein"])
+scores = pretrained.predict(
+    np.stack([drawn.read(number) for number in range(4)])[..., [2, 1]] / np.float32(255), verbose=0
+)
+assert scores.shape == (4, 28), scores.shape
+assert 0 < scores.min() < 0.1 < scores.max() < 1, scores
 print(f"keras-hpa {keras_hpa.__version__} on Keras {keras.__version__}: one batch fitted, {history.history}")

@@ -73,8 +73,6 @@ def _build(name):
         return keras_hpa.GapNet((40, 40, 4), 3, variant="light", input_dtype="uint8", preprocessing=stretch)
     if name == "pretrained":
         return keras_hpa.PretrainedClassifier("MobileNetV2", (32, 32, 4), 3, weights=None, input_dtype="uint8")
-    if name == "textured":
-        return keras_hpa.GapNet((80, 80, 4), 3, texture=[1, 2], input_dtype="uint8")
     if name == "folded":
         return keras_hpa.fold_batch_norm(keras_hpa.GapNet((80, 80, 4), 3, variant="light", input_dtype="uint8"))
     return keras_hpa.GapNet((80, 80, 4), 3, variant=name, input_dtype="uint8")

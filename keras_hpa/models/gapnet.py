@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_hpa.atlas import CHANNEL_STAINS, CHANNELS
-from keras_hpa.layers import GapNetPLPreprocessing, TextureFeatures, WarmUpBatchNormalization
+from keras_hpa.layers import GapNetPLPreprocessing, ImageStandardization, TextureFeatures, WarmUpBatchNormalization
 from keras_hpa.models.arrange_channels import arrange_channels
 from keras_hpa.models.gapnet_pl_checkpoint import is_checkpoint, load_gapnet_pl_checkpoint
 from keras_hpa.models.gapnet_variants import VARIANTS, block_strides, smallest_size
@@ -18,12 +18,17 @@ from keras_hpa.models.load_weights import load_weights
 from keras_hpa.models.pool_taps import POOLINGS, Pooling, pool_taps
 from keras_hpa.models.published_weights import PUBLISHED, PublishedWeights
 
+_PREPROCESSING: dict[str, type[keras.layers.Layer]] = {
+    "gapnet-pl": GapNetPLPreprocessing,
+    "textured": ImageStandardization,
+}
+
 
 def GapNet(
     input_shape: tuple[int | None, int | None, int],
     num_classes: int,
     *,
-    variant: Literal["report", "light", "gapnet-pl"] | None = None,
+    variant: Literal["report", "light", "textured", "gapnet-pl"] | None = None,
     weights: str | os.PathLike[str] | None = None,
     weights_num_classes: int | None = None,
     channels: Sequence[str | None] | Mapping[str, str] | None = None,
@@ -39,7 +44,7 @@ def GapNet(
     batch_norm_momentum: float = 0.99,
     dropout: float | None = None,
     pooling: Pooling = "avg",
-    texture: Sequence[int] = (),
+    texture: Sequence[int] | None = None,
     head_units: Sequence[int] | None = None,
     head_dropout: Sequence[float] | None = None,
     classifier_activation: str | None = "sigmoid",
@@ -60,13 +65,15 @@ def GapNet(
         input_shape: height, width, channels; a height or width of `None` takes any size.
         num_classes: the number of classes, of which a sample may have several.
         variant: which network it is where the options below are left out; `None` is that of `weights` with a name,
-            else `"light"`. `"report"` is the report's: 597,388
-            parameters at four channels and 28 classes. `"light"` halves the image in its first convolution and pads,
-            for 0.29 times the multiply-adds, and its statistics follow a short training. `"gapnet-pl"` is the network
-            of the paper, with scaled exponential units and no normalisation; its published weights tell the 13 classes
-            `GAPNET_PL_CLASS_NAMES`.
-        weights: `"gapnet-pl"` fetches the weights that the authors published, once, and checks their digest; a
-            weights file of the same network; the published TensorFlow checkpoint, named by its prefix
+            else `"light"`. `"report"` is the report's: 597,388 parameters at four channels and 28 classes. `"light"`
+            halves the image in its first convolution and pads, for 0.29 times the multiply-adds, and its statistics
+            follow a short training. `"textured"` is `"light"` on standardized images, without dropout, with the texture
+            of channel 1, the atlas's protein, joined to its taps; it needs two channels or more. `"gapnet-pl"` is the
+            network of the paper, with scaled exponential units and no normalisation; its published weights tell
+            the 13 classes `GAPNET_PL_CLASS_NAMES`.
+        weights: `"drawn"` for those in the package, which learned the atlas's 28 classes from drawings alone;
+            `"gapnet-pl"` fetches the weights that the authors published, once, and checks their digest; a weights file
+            of the same network; the published TensorFlow checkpoint, named by its prefix
             (`"models/gapnet-pl.ckpt"`); or `None` for a random start.
         weights_num_classes: how many classes the network had that a weights file comes from, where it is not
             `num_classes`. All weights are taken then but those of `logits`, which start at random. Weights with a name
@@ -76,7 +83,8 @@ def GapNet(
             channels: `{"nucleus": "dapi", "protein": "gfp"}`. A stain that is not named is dark; a channel named
             `None` is left out. `None` alone stands for the atlas's four: red, green, blue, yellow.
         preprocessing: a layer between the input and the network, such as `ImageStandardization()`; `None` for none.
-            `"default"` is none, but for `"gapnet-pl"` `GapNetPLPreprocessing()`, which takes red, green, blue, yellow.
+            `"default"` is none, but for `"textured"` `ImageStandardization()` and for `"gapnet-pl"`
+            `GapNetPLPreprocessing()`, which takes red, green, blue, yellow.
         input_dtype: the dtype of the images. Floats are taken as they are, 0 to 1; with an integer dtype (`"uint8"`,
             `"uint16"`) the model divides by `max_value` itself, in layer `scale`. Hand the model what it was built
             for: Keras casts bytes to floats, and floats to bytes, without a warning.
@@ -95,7 +103,7 @@ def GapNet(
         dropout: rate after each block.
         pooling: `"avg"`, `"max"` or `"avg+max"` of every block over the image.
         texture: numbers of the channels whose `TextureFeatures` are joined to the taps, `[1]` for the atlas's protein;
-            they count what comes out of `preprocessing`. Needs 9 pixels a side.
+            they count what comes out of `preprocessing`. Needs 9 pixels a side. `()` for none.
         head_units: units of the dense layers.
         head_dropout: rate after each dense layer.
         classifier_activation: what follows the logits; `None` for a model that returns logits.
@@ -103,7 +111,7 @@ def GapNet(
 
     Input shape:
         `(batch, height, width, channels)`, whatever Keras's image data format is; values 0 to 1, or integers as
-        `input_dtype` says. `"report"` needs at least 76 pixels a side.
+        `input_dtype` says. `"report"` needs at least 76 pixels a side, `"textured"` 9.
 
     Output shape:
         `(batch, num_classes)`, one independent probability per class.
@@ -140,6 +148,7 @@ def GapNet(
         "activation": activation,
         "normalization": normalization,
         "dropout": dropout,
+        "texture": texture,
         "head_units": head_units,
         "head_dropout": head_dropout,
     }
@@ -147,7 +156,7 @@ def GapNet(
     options = VARIANTS[chosen] | {key: value for key, value in plain.items() if value is not None}
     _check(options, num_classes, pooling)
     if preprocessing == "default":
-        preprocessing = GapNetPLPreprocessing(name="preprocessing") if chosen == "gapnet-pl" else None
+        preprocessing = _PREPROCESSING[chosen](name="preprocessing") if chosen in _PREPROCESSING else None
     if isinstance(preprocessing, str):
         raise ValueError(f'`preprocessing` must be "default", a layer or None. Received: {preprocessing!r}')
 
@@ -160,7 +169,7 @@ def GapNet(
             f"`input_shape` must be at least {smallest} pixels high and wide for this network. "
             f"Received: {tuple(input_shape)}"
         )
-    features = _features(x, options, batch_norm_momentum, pooling, _texture(x, texture))
+    features = _features(x, options, batch_norm_momentum, pooling, _texture(x, options["texture"]))
 
     def classify(num_classes: int) -> Any:
         logits = keras.layers.Dense(int(num_classes), name="logits", **_initializer(options))(features)

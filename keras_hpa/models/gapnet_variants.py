@@ -3,6 +3,8 @@
 from types import MappingProxyType
 from typing import Any
 
+from keras_hpa.atlas import CHANNELS
+
 _REPORT: dict[str, Any] = {
     "stem_strides": 1,
     "filters": (32, 64, 128),
@@ -11,9 +13,12 @@ _REPORT: dict[str, Any] = {
     "activation": "relu",
     "normalization": "batch",
     "dropout": 0.25,
+    "texture": (),
     "head_units": (256, 256),
     "head_dropout": (0.25, 0.1),
 }
+# The report's network on half the resolution from its first convolution on: 0.29 times the multiply-adds.
+_LIGHT = _REPORT | {"stem_strides": 2, "padding": "same", "normalization": "batch-warm-up"}
 
 VARIANTS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
@@ -26,11 +31,13 @@ VARIANTS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "activation": "selu",
             "normalization": "none",
             "dropout": 0.0,
+            "texture": (),
             "head_units": (256, 256),
             "head_dropout": (0.3, 0.3),
         },
-        # The report's network on half the resolution from its first convolution on: 0.29 times the multiply-adds.
-        "light": _REPORT | {"stem_strides": 2, "padding": "same", "normalization": "batch-warm-up"},
+        "light": _LIGHT,
+        # What the weights "drawn" are for.
+        "textured": _LIGHT | {"texture": (CHANNELS.index("green"),), "dropout": 0.0, "head_dropout": (0.0, 0.0)},
     }
 )
 """Options of `GapNet` by the name of a variant."""

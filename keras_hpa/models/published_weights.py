@@ -41,6 +41,9 @@ class PublishedWeights:
 
 PUBLISHED: MappingProxyType[str, PublishedWeights] = MappingProxyType(
     {
+        "drawn": PublishedWeights(
+            "textured", 28, {"drawn.weights.h5": "854efe71a75803638592d8fd9a6d33cb661dc328926d442a26c952f2bef80218"}
+        ),
         "gapnet-pl": PublishedWeights(
             "gapnet-pl",
             13,

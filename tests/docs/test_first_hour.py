@@ -21,7 +21,7 @@ def test_the_page(tmp_path, monkeypatch, capsys):
         "labels.xlsx",
         "images",
         pattern="{id}.tif",
-        channels=["microtubules", "protein", "nucleus", "reticulum"],
+        channels=["microtubules", "protein", "nucleus", "er"],
         label_columns="location",
         groups="slide",
     )
@@ -34,7 +34,8 @@ def test_the_page(tmp_path, monkeypatch, capsys):
         network = keras_hpa.GapNet(
             (None, None, len(samples.channels)),
             len(samples.class_names),
-            preprocessing=keras_hpa.ImageStandardization(),
+            weights="drawn",
+            channels=samples.channels,
         )
         network.compile("adam", "binary_crossentropy")
         network.fit(samples.batches(batch_size=8, shuffle=True, augment="dihedral"), epochs=15, verbose=2)

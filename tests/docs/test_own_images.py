@@ -55,7 +55,7 @@ def test_from_folder_to_report():
     validation_batches = validation.batches(image_size=128)
     # --8<-- [end:split]
     # --8<-- [start:train]
-    model = keras_hpa.GapNet((128, 128, 2), num_classes=3, preprocessing=keras_hpa.ImageStandardization())
+    model = keras_hpa.GapNet((128, 128, 2), num_classes=3, weights="drawn", channels=["nucleus", "protein"])
     model.compile("adam", loss="binary_crossentropy", metrics=[keras_hpa.MacroF1()])
     model.fit(train_batches, validation_data=validation_batches, epochs=30)
     # --8<-- [end:train]

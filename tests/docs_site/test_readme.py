@@ -11,7 +11,7 @@ SMALLER = {
     "SyntheticAtlas(2000,": "SyntheticAtlas(60,",
     "(96, 96": "(48, 48",
     "image_size=96": "image_size=48",
-    "epochs=12": "epochs=1",
+    "epochs=6": "epochs=1",
 }
 
 

@@ -53,25 +53,27 @@ def test_stacks_groups_a_delimiter_and_two_objectives(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("_without_graphs")
 def test_a_plate_and_a_new_one_to_predict(tmp_path):
-    """A row per well with `;` between cells, planes by the number of one, and channels as they stand in the files."""
+    """A row per well with `;` between cells, one of them lost and one empty, planes by number, stains of the atlas."""
     for folder in ("plate", "new"):
         (tmp_path / folder).mkdir()
-        for well in ("A01", "A02", "B01", "B02"):
+        for well in ("A01", "A02", "B01", "B02", "B03"):
             for site in (1, 2):
                 for wave in (1, 2):
                     planes = np.random.default_rng(site).integers(200, size=(3, 76, 76), dtype=np.uint8)
                     path = tmp_path / folder / f"{well}_s{site}_w{wave}.TIF"
                     tifffile.imwrite(path, planes, imagej=True, metadata={"axes": "ZYX"})
-    (tmp_path / "wells.csv").write_text("well;moa\nA01;actin\nA02;tubulin\nB01;actin\nB02;tubulin\n")
+    (tmp_path / "wells.csv").write_text("well;moa\nA01;actin\nA02;tubulin\nB01;actin\nB02;tubulin\nB03;\nC01;actin\n")
     files = [f"--images={tmp_path / 'plate'}", f"--predict={tmp_path / 'new'}", f"--labels={tmp_path / 'wells.csv'}"]
     names = ["--pattern={well}_s{field}_w{channel}.TIF", "--channels=dapi=1,gfp=2", "--project=Z=1"]
     columns = ["--label-column=moa", "--group-column=well", "--delimiter=;"]
     small = ["--image-size=76", "--batch-size=4", "--epochs=1", f"--output={tmp_path / 'out'}"]
-    own_images.main([*files, *names, *columns, *small])
+    own_images.main([*files, *names, *columns, *small, "--stains=nucleus,protein", "--missing=drop", "--allow-empty"])
     with (tmp_path / "out" / "predictions.csv").open() as file:
         assert [row["id"] for row in csv.DictReader(file)] == [
-            f"{well}_{site}" for well in ("A01", "A02", "B01", "B02") for site in (1, 2)
+            f"{well}_{site}" for well in ("A01", "A02", "B01", "B02", "B03") for site in (1, 2)
         ]
+    model = keras.saving.load_model(tmp_path / "out" / "model.keras")
+    assert model.get_layer("texture").output.shape == (None, 77)
 
 
 @pytest.mark.parametrize(

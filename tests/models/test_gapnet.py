@@ -194,7 +194,7 @@ def test_size_of_the_last_feature_maps(options, size):
     assert GapNet(**REPORT, **options).get_layer("block3_activation3").output.shape == (None, size, size, 128)
 
 
-@pytest.mark.parametrize("variant", ["light", "gapnet-pl"])
+@pytest.mark.parametrize("variant", ["light", "textured", "gapnet-pl"])
 def test_padded_variants_take_small_images(variant):
     model = GapNet((20, 24, 4), 5, variant=variant)
     assert np.isfinite(model.predict(IMAGES[:, :20, :24], verbose=0)).all()
@@ -252,7 +252,7 @@ def test_a_layer_of_ones_own_before_the_network():
     ("arguments", "message"),
     [
         ({"preprocessing": "standardize"}, '`preprocessing` must be "default"'),
-        ({"variant": "gapnet"}, r"`variant` must be one of \['gapnet-pl', 'light', 'report'\]"),
+        ({"variant": "gapnet"}, r"`variant` must be one of \['gapnet-pl', 'light', 'report', 'textured'\]"),
         ({"num_classes": 0}, "`num_classes`"),
         ({"pooling": "sum"}, "`pooling`"),
         ({"texture": [4]}, r"`texture` must be numbers of channels, 0 to 3\. Received: \[4\]"),
